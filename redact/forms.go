@@ -1,0 +1,117 @@
+package redact
+
+import (
+	"net/url"
+	"strings"
+)
+
+// MinLength is the length in bytes from which on a value, or a line of it, is
+// masked. Shorter ones occur in ordinary output by chance.
+const MinLength = 8
+
+// plain are values of MinLength bytes or more that configure an app and hide
+// nothing; masking them would only spoil its output.
+var plain = map[string]bool{
+	"production": true, "development": true, "localhost": true, "127.0.0.1": true,
+	"disabled": true, "undefined": true, "changeme": true, "password": true,
+	"us-east-1": true, "us-east-2": true, "us-west-1": true, "us-west-2": true,
+	"eu-west-1": true, "eu-central-1": true,
+}
+
+// Weak reports that a value is not masked, because it is shorter than
+// [MinLength] or plainly no secret (production, localhost, …). Tell its owner
+// by the key.
+func Weak(v Value) bool { return weak(trimBreaks(v.Reveal())) }
+
+func weak(s string) bool {
+	return len(s) < MinLength || plain[strings.ToLower(s)] || strings.TrimSpace(s) == ""
+}
+
+func trimBreaks(s string) string { return strings.TrimRight(s, "\r\n") }
+
+// patterns returns the byte strings whose occurrence gives the value away. A
+// final line break is no part of them: it may end an output line as well.
+func patterns(value string) []string {
+	value = trimBreaks(value)
+	if weak(value) {
+		return nil
+	}
+	seen := make(map[string]bool)
+	var found []string
+	add := func(s string) {
+		if len(s) >= MinLength && !seen[s] {
+			seen[s] = true
+			found = append(found, s)
+		}
+	}
+	for _, part := range parts(value) {
+		addForms(part, add)
+	}
+	return found
+}
+
+// parts returns the value and what in it is a secret by itself.
+func parts(value string) []string {
+	all := []string{value}
+	if strings.Contains(value, "\n") {
+		for line := range strings.Lines(value) {
+			line = trimBreaks(line)
+			if weak(line) || strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "-----END ") {
+				continue
+			}
+			all = append(all, line)
+			// The same line in output that indents it otherwise.
+			if bare := strings.TrimSpace(line); bare != line && !weak(bare) {
+				all = append(all, bare)
+			}
+		}
+	}
+	if password := urlPassword(value); !weak(password) {
+		all = append(all, password)
+		if plaintext, err := url.PathUnescape(password); err == nil && !weak(plaintext) {
+			all = append(all, plaintext)
+		}
+	}
+	return all
+}
+
+// urlPassword returns the password of scheme://user:password@host, as written.
+// It is lenient where url.Parse is not, since people paste passwords unescaped.
+func urlPassword(value string) string {
+	_, rest, found := strings.Cut(value, "://")
+	if !found {
+		return ""
+	}
+	authority := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority = rest[:end]
+	}
+	at := strings.LastIndexByte(authority, '@')
+	if at < 0 {
+		if at = strings.LastIndexByte(rest, '@'); at < 0 {
+			return ""
+		}
+	}
+	_, password, _ := strings.Cut(rest[:at], ":")
+	return password
+}
+
+func addForms(s string, add func(string)) {
+	lf := strings.ReplaceAll(s, "\r\n", "\n")
+	texts := []string{s, lf}
+	if strings.Contains(lf, "\n") {
+		texts = append(texts, strings.ReplaceAll(lf, "\n", "\r\n"))
+		for _, lineBreak := range []string{" ", "", `\n`, `\r\n`, "\r"} {
+			add(strings.ReplaceAll(lf, "\n", lineBreak))
+		}
+	}
+	for _, text := range texts {
+		add(text)
+		for _, encode := range encoders {
+			add(encode(text))
+		}
+		for _, core := range base64Cores(text) {
+			add(core)
+		}
+	}
+}

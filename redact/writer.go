@@ -1,0 +1,237 @@
+package redact
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Set is a compiled list of needles. Any number of Writers may share it.
+type Set struct {
+	needles   []Needle
+	automaton *automaton // nil: nothing to look for
+}
+
+// Compile prepares needles for searching: some 100 ms and 20 MB for a thousand
+// typical keys. Weak needles (see [Weak]) are left out. A value that two
+// needles have counts for the first.
+func Compile(needles []Needle) *Set {
+	s := &Set{needles: slices.Clone(needles)}
+	var all []pattern
+	for i, needle := range s.needles {
+		for _, text := range patterns(needle.Value.Reveal()) {
+			all = append(all, pattern{text: text, needle: int32(i)})
+		}
+	}
+	if len(all) > 0 {
+		s.automaton = newAutomaton(all)
+	}
+	return s
+}
+
+// Option changes how a Writer masks.
+type Option func(*Writer)
+
+// WithKeys names the secret in its mask: [redacted:KEY], and with commas in
+// between where several overlap.
+func WithKeys() Option {
+	return func(w *Writer) { w.withKeys = true }
+}
+
+// Writer masks secrets in what is written through it. Each stretch of the
+// stream that secrets cover, in any of the forms that the package lists, becomes
+// one mask, however the stream is cut into writes. All else passes unchanged, and
+// at once: held back is only an end of the stream that may be the start of a
+// secret, until it proves to be one or not, or the Writer is closed. Time does
+// not release it, since a slow program would leak by that.
+//
+// A Writer holds no more than the longest form, and works in time linear in the
+// stream. It may be used by several goroutines; each Write is then masked as a
+// part of the one stream.
+type Writer struct {
+	mu       sync.Mutex
+	out      io.Writer
+	set      *Set
+	withKeys bool
+
+	scanner scanner
+	text    []byte // context that was passed on, then what is held back
+	pending int    // where in text the latter begins
+	base    int64  // position of text[0] in the stream
+	found   []match
+	region  region
+	masked  []byte
+	hits    map[string]int
+	err     error
+}
+
+// region is a stretch that matches cover, which may still grow.
+type region struct {
+	open    bool
+	end     int64
+	needles []int32
+}
+
+// NewWriter returns a Writer that passes on to w, at least once per Write that
+// has something to pass on. To mask several streams, use [Compile] once.
+func NewWriter(w io.Writer, needles []Needle, opts ...Option) *Writer {
+	return Compile(needles).NewWriter(w, opts...)
+}
+
+// NewWriter returns a Writer that masks the needles of the set.
+func (s *Set) NewWriter(w io.Writer, opts ...Option) *Writer {
+	writer := &Writer{out: w, set: s, scanner: scanner{automaton: s.automaton}, hits: make(map[string]int)}
+	for _, opt := range opts {
+		opt(writer)
+	}
+	return writer
+}
+
+// maxPiece bounds what is scanned and held at once when a Write is larger.
+const maxPiece = 64 << 10
+
+var errClosed = errors.New("write to a closed redact.Writer")
+
+// Write takes all of p, or returns the error of the underlying writer, which
+// stays: the mask could not be put where it belongs any more.
+func (w *Writer) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return 0, w.err
+	}
+	if w.set.automaton == nil {
+		return w.out.Write(p)
+	}
+	for done := 0; done < len(p); {
+		piece := p[done:min(done+maxPiece, len(p))]
+		from := len(w.text)
+		w.text = append(w.text, piece...)
+		var live int64
+		w.found, live = w.scanner.scan(w.text, from, w.base, w.found)
+		if w.err = w.release(live); w.err != nil {
+			return done, w.err
+		}
+		done += len(piece)
+	}
+	return len(p), nil
+}
+
+// Close passes on what is held back; no secret is in it. It does not close the
+// underlying writer. Later writes fail; closing again does nothing.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		if errors.Is(w.err, errClosed) {
+			return nil
+		}
+		return w.err
+	}
+	err := w.release(w.base + int64(len(w.text)))
+	w.err = errClosed
+	if err != nil {
+		w.err = err
+	}
+	return err
+}
+
+// Hits returns how many masks were put for each key so far. Where matches
+// overlap, each key counts; one inside of another (a password in its connection
+// string) does not.
+func (w *Writer) Hits() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.hits)
+}
+
+// release passes on the stream up to the position live, at and after which all
+// matches to come will start.
+func (w *Writer) release(live int64) error {
+	slices.SortFunc(w.found, func(a, b match) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(a.needle, b.needle))
+	})
+	masked := w.masked[:0]
+	passed := w.base + int64(w.pending)
+	pass := func(to int64) {
+		if to > passed {
+			masked = append(masked, w.text[passed-w.base:to-w.base]...)
+			passed = to
+		}
+	}
+	if w.region.open {
+		passed = max(passed, min(w.region.end, live))
+	}
+	final := 0
+	for final < len(w.found) && w.found[final].start < live {
+		m := w.found[final]
+		final++
+		if w.region.open && m.start >= w.region.end {
+			masked = w.mask(masked)
+		}
+		if !w.region.open {
+			pass(m.start)
+			w.region = region{open: true, needles: w.region.needles[:0]}
+		}
+		if m.end > w.region.end {
+			w.region.end = m.end
+			if !slices.Contains(w.region.needles, m.needle) {
+				w.region.needles = append(w.region.needles, m.needle)
+			}
+			passed = max(passed, min(m.end, live))
+		}
+	}
+	w.found = slices.Delete(w.found, 0, final)
+	if w.region.open {
+		passed = max(passed, min(w.region.end, live))
+		if w.region.end <= live {
+			masked = w.mask(masked)
+		}
+	}
+	var err error
+	if len(masked) == 0 && !w.region.open {
+		// The usual case, without copying.
+		if clear := w.text[passed-w.base : live-w.base]; len(clear) > 0 {
+			_, err = w.out.Write(clear)
+		}
+		passed = live
+	} else {
+		if !w.region.open {
+			pass(live)
+		}
+		if len(masked) > 0 {
+			_, err = w.out.Write(masked)
+		}
+	}
+	w.masked = masked
+
+	w.pending = int(live - w.base)
+	if drop := w.pending - wrapContext; drop > 0 {
+		w.text = w.text[:copy(w.text, w.text[drop:])]
+		w.pending -= drop
+		w.base += int64(drop)
+	}
+	return err
+}
+
+// mask closes the region.
+func (w *Writer) mask(to []byte) []byte {
+	w.region.open = false
+	keys := make([]string, 0, 1)
+	for _, needle := range w.region.needles {
+		if key := w.set.needles[needle].Key; !slices.Contains(keys, key) {
+			keys = append(keys, key)
+			w.hits[key]++
+		}
+	}
+	if !w.withKeys {
+		return append(to, Mask...)
+	}
+	to = append(to, "[redacted:"...)
+	to = append(to, strings.Join(keys, ",")...)
+	return append(to, ']')
+}

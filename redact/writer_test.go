@@ -1,0 +1,219 @@
+package redact
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func needles(values ...string) []Needle {
+	var list []Needle
+	for i, v := range values {
+		list = append(list, Needle{Key: fmt.Sprintf("K%d", i), Value: NewValue(v)})
+	}
+	return list
+}
+
+func TestUnionOfOverlapsIsMasked(t *testing.T) {
+	for name, test := range map[string]struct {
+		values []string
+		text   string
+		want   string
+		hits   map[string]int
+	}{
+		"one":                   {[]string{"s3cret-value"}, "a s3cret-value b", "a [redacted:K0] b", map[string]int{"K0": 1}},
+		"alone":                 {[]string{"s3cret-value"}, "s3cret-value", "[redacted:K0]", map[string]int{"K0": 1}},
+		"twice, touching":       {[]string{"s3cret-value"}, "s3cret-values3cret-value", "[redacted:K0][redacted:K0]", map[string]int{"K0": 2}},
+		"prefix of another":     {[]string{"abcdefgh", "abcdefghijkl"}, "-abcdefghijkl-abcdefghijk-", "-[redacted:K1]-[redacted:K0]ijk-", map[string]int{"K0": 1, "K1": 1}},
+		"suffix of another":     {[]string{"efghijkl", "abcdefghijkl"}, "-abcdefghijkl-", "-[redacted:K1]-", map[string]int{"K1": 1}},
+		"inside of another":     {[]string{"password-1", "db://u:password-1@h/x"}, "db://u:password-1@h/x", "[redacted:K1]", map[string]int{"K1": 1}},
+		"overlap":               {[]string{"abcdefgh12", "gh12345678"}, "-abcdefgh12345678-", "-[redacted:K0,K1]-", map[string]int{"K0": 1, "K1": 1}},
+		"overlap of itself":     {[]string{"abcabcabc"}, "abcabcabcabcabc", "[redacted:K0]", map[string]int{"K0": 1}},
+		"chain":                 {[]string{"aaaabbbb", "bbbbcccc", "ccccdddd"}, "aaaabbbbccccdddd", "[redacted:K0,K1,K2]", map[string]int{"K0": 1, "K1": 1, "K2": 1}},
+		"broken off, then real": {[]string{"aaaaaaab"}, "aaaaaaaaaaab", "aaaa[redacted:K0]", map[string]int{"K0": 1}},
+		"at its end broken off": {[]string{"s3cret-value"}, "s3cret-valu", "s3cret-valu", map[string]int{}},
+		"same value twice":      {[]string{"s3cret-value", "s3cret-value"}, "s3cret-value", "[redacted:K0]", map[string]int{"K0": 1}},
+		"weak":                  {[]string{"true", "prod", "1234567", "production"}, "true prod 1234567 production", "true prod 1234567 production", map[string]int{}},
+		"no needles":            {nil, "anything", "anything", map[string]int{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := Compile(needles(test.values...))
+			for size := 1; size <= len(test.text); size++ {
+				var out bytes.Buffer
+				w := set.NewWriter(&out, WithKeys())
+				for at := 0; at < len(test.text); at += size {
+					if _, err := io.WriteString(w, test.text[at:min(at+size, len(test.text))]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if out.String() != test.want {
+					t.Errorf("in writes of %d: %q, not %q", size, out.String(), test.want)
+				}
+				if hits := w.Hits(); !reflect.DeepEqual(hits, test.hits) {
+					t.Errorf("in writes of %d: hits %v, not %v", size, hits, test.hits)
+				}
+			}
+		})
+	}
+}
+
+// What cannot become a secret any more is passed on by the Write that brought it.
+func TestOnlyALivePartialMatchIsHeldBack(t *testing.T) {
+	var out bytes.Buffer
+	w := NewWriter(&out, needles("s3cret-value"))
+	for _, step := range []struct{ write, passed string }{
+		{"Password: ", "Password: "},
+		{"s3cr", ""},
+		{"et-", ""},
+		{"no ", "s3cret-no "},
+		{"s3cret-value", "[redacted]"},
+		{"\n", "\n"},
+		{"s3cret-s3cret-valu", "s3cret-"},
+		{"", ""},
+		{"e.", "[redacted]."},
+	} {
+		out.Reset()
+		if n, err := io.WriteString(w, step.write); n != len(step.write) || err != nil {
+			t.Fatalf("Write: %d, %v", n, err)
+		}
+		if out.String() != step.passed {
+			t.Errorf("%q passed %q, not %q", step.write, out.String(), step.passed)
+		}
+	}
+}
+
+func TestCloseFlushesAndEndsTheStream(t *testing.T) {
+	var out bytes.Buffer
+	w := NewWriter(&out, needles("s3cret-value"))
+	fmt.Fprint(w, "s3cret-val")
+	for range 2 {
+		if err := w.Close(); err != nil || out.String() != "s3cret-val" {
+			t.Errorf("Close: %v, passed %q", err, out.String())
+		}
+	}
+	if _, err := w.Write([]byte("x")); err == nil {
+		t.Error("a closed Writer took a write")
+	}
+}
+
+// After a failed write it is not known what the reader has; nothing more is sent.
+func TestAnErrorOfTheUnderlyingWriterStays(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.Close()
+	writer.Close()
+	w := NewWriter(writer, needles("s3cret-value"))
+	for range 2 {
+		if _, err := io.WriteString(w, "text"); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("Write: %v", err)
+		}
+	}
+	if err := w.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestWeak(t *testing.T) {
+	for value, weak := range map[string]bool{
+		"": true, "1": true, "true": true, "prod": true, "Production": true, "staging": true, "localhost": true,
+		"1234567": true, "short\n\n\n": true, "         ": true, "12345678": false, "sk-12345": false,
+		"a\nb\nc\nd\ne": false,
+	} {
+		if got := Weak(NewValue(value)); got != weak {
+			t.Errorf("Weak(%q) is %v", value, got)
+		}
+	}
+}
+
+func TestBytesWithoutSecretsPassUnchanged(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	set := Compile(needles(testKeys(10)...))
+	size := 64 << 20
+	if testing.Short() || raceEnabled {
+		size = 4 << 20
+	}
+	piece := make([]byte, 100_003)
+	var out bytes.Buffer
+	w := set.NewWriter(&out)
+	for size > 0 {
+		random.Read(piece)
+		before := len(w.text) - w.pending
+		held := bytes.Clone(w.text[w.pending:])
+		if _, err := w.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+		want := append(held, piece...)
+		got := append(out.Bytes(), w.text[w.pending:]...)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("changed after %d held bytes", before)
+		}
+		out.Reset()
+		size -= len(piece)
+	}
+}
+
+// A stream that is one endless partial match, or match, takes no more memory
+// than another.
+func TestMemoryIsBoundedByTheLongestForm(t *testing.T) {
+	values := needles(strings.Repeat("a", 40), strings.Repeat("a", 40)+"b", "aaaaaaaaaac")
+	set := Compile(values)
+	w := set.NewWriter(io.Discard)
+	piece := bytes.Repeat([]byte("a"), 8<<10)
+	for range 500 {
+		if _, err := w.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if limit := len(piece) + 2*set.automaton.max + wrapContext; cap(w.text) > 4*limit || len(w.found) > set.automaton.max {
+		t.Errorf("after a long stream, %d bytes of text and %d matches are held", cap(w.text), len(w.found))
+	}
+	if err := w.Close(); err != nil || w.Hits()["K0"] != 1 {
+		t.Errorf("Close: %v, hits %v", err, w.Hits())
+	}
+}
+
+func TestASetServesSeveralWriters(t *testing.T) {
+	set := Compile(needles("s3cret-value"))
+	var one, two bytes.Buffer
+	a, b := set.NewWriter(&one), set.NewWriter(&two, WithKeys())
+	fmt.Fprint(a, "1 s3cret-")
+	fmt.Fprint(b, "2 s3cret-")
+	fmt.Fprint(a, "value")
+	fmt.Fprint(b, "other")
+	if a.Close() != nil || b.Close() != nil || one.String() != "1 [redacted]" || two.String() != "2 s3cret-other" {
+		t.Errorf("%q and %q", one.String(), two.String())
+	}
+}
+
+// testKeys returns keys such as services give them out.
+func testKeys(n int) []string {
+	random := rand.New(rand.NewPCG(1, 2))
+	prefixes := []string{"sk-proj-", "hf_", "ghp_", "xoxb-", "AKIA", "", "AIza", "fal-", "r8_", "SG."}
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = prefixes[i%len(prefixes)] + randomText(random, 32+random.IntN(16), alphanumeric)
+	}
+	return keys
+}
+
+const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+func randomText(random *rand.Rand, n int, from string) string {
+	runes := []rune(from)
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteRune(runes[random.IntN(len(runes))])
+	}
+	return b.String()
+}
