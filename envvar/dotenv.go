@@ -1,0 +1,236 @@
+package envvar
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"infsh/redact"
+)
+
+// MaxDotenvBytes is the size of the largest .env file that is read.
+const MaxDotenvBytes = 4 << 20
+
+// Pair is one assignment of a .env file.
+type Pair struct {
+	Line  int // of the name, from 1
+	Key   Key
+	Value redact.Value
+}
+
+// DotenvError says what is wrong with a .env file. It names the line, from 1,
+// and never shows a value, nor text that could be part of one.
+type DotenvError struct {
+	Line int
+	Msg  string
+}
+
+func (e *DotenvError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Msg) }
+
+// ParseDotenv reads assignments in the order of the file. It is literal:
+// nothing is expanded, neither $NAME nor $(command), so that what is stored is
+// what stands in the file. The dialects of .env differ; this one takes
+//
+//   - KEY=value, with white space around the equals sign and "export" before it;
+//   - empty lines, and comments: a # that starts a line, or that follows white
+//     space after an unquoted or quoted value;
+//   - unquoted values, up to the end of the line, without white space at the
+//     ends; quotes and backslashes within are ordinary characters;
+//   - 'single quotes', which may span lines and know no escapes;
+//   - "double quotes", which may span lines and in which \n, \r, \t, \", \\, \$
+//     and \` are escapes; any other backslash is kept.
+//
+// Line breaks may be LF or CRLF, and are LF in values that span lines. A byte
+// order mark is skipped. A value must pass ParseValue; a key that occurs twice
+// is an error. Whether a key is permitted is for the caller to ask.
+//
+// A failure to parse is a *DotenvError; other errors come from r.
+func ParseDotenv(r io.Reader) ([]Pair, error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxDotenvBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the .env file: %w", err)
+	}
+	if len(data) > MaxDotenvBytes {
+		return nil, &DotenvError{1, fmt.Sprintf("the file is larger than %d MiB", MaxDotenvBytes>>20)}
+	}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	if err := checkText(text); err != nil {
+		return nil, err
+	}
+	d := dotenv{rest: strings.ReplaceAll(text, "\r\n", "\n"), line: 1}
+	return d.pairs()
+}
+
+func checkText(text string) error {
+	line := 1
+	for i, r := range text {
+		switch r {
+		case '\n':
+			line++
+		case 0:
+			return &DotenvError{line, "the line contains a NUL byte; is this a text file?"}
+		case utf8.RuneError:
+			if _, size := utf8.DecodeRuneInString(text[i:]); size == 1 {
+				return &DotenvError{line, "the line is not valid UTF-8 text; save the file as UTF-8"}
+			}
+		}
+	}
+	return nil
+}
+
+// dotenv is the state of the parser: the text still to be read, and the line
+// on which it starts.
+type dotenv struct {
+	rest string
+	line int
+}
+
+func (d *dotenv) pairs() ([]Pair, error) {
+	var pairs []Pair
+	lineOf := map[Key]int{}
+	for d.rest != "" {
+		p, err := d.statement()
+		if err != nil {
+			return nil, err
+		}
+		if p.Key == "" {
+			continue
+		}
+		if first, twice := lineOf[p.Key]; twice {
+			return nil, &DotenvError{p.Line, fmt.Sprintf("%s is set already on line %d; delete one of the two lines", p.Key, first)}
+		}
+		lineOf[p.Key] = p.Line
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
+}
+
+// statement reads one assignment, or an empty or comment line, for which it
+// returns the zero Pair.
+func (d *dotenv) statement() (Pair, error) {
+	line := d.line
+	text, _, _ := strings.Cut(d.rest, "\n")
+	if lead := strings.TrimLeft(text, blanks); lead == "" || lead[0] == '#' {
+		d.skipLine()
+		return Pair{}, nil
+	}
+	name, _, ok := strings.Cut(text, "=")
+	if !ok {
+		return Pair{}, &DotenvError{line, "the line has no \"=\"; write KEY=value, and put a value of several lines in quotes"}
+	}
+	d.rest = d.rest[len(name)+1:]
+
+	name = strings.Trim(name, blanks)
+	if after, ok := strings.CutPrefix(name, "export"); ok && after != "" && strings.ContainsRune(blanks, rune(after[0])) {
+		name = strings.TrimLeft(after, blanks)
+	}
+	key, err := ParseKey(name)
+	if err != nil {
+		// ParseKey would quote the name, but here it may be a line of a value.
+		return Pair{}, &DotenvError{line, "what stands before \"=\" is not a name (letters A-Z and a-z, digits and underscores, no digit first); write KEY=value, and put a value of several lines in quotes"}
+	}
+
+	raw, err := d.value(key)
+	if err != nil {
+		return Pair{}, err
+	}
+	value, err := ParseValue(raw, false)
+	var invalid *ValueError
+	if errors.As(err, &invalid) {
+		msg := fmt.Sprintf("%s: %s; %s", key, invalid.Problem, invalid.Remedy)
+		if invalid.Verbatim {
+			msg += fmt.Sprintf(", or set it on its own with infsh secrets set %s --verbatim", key)
+		}
+		return Pair{}, &DotenvError{line, msg}
+	}
+	return Pair{Line: line, Key: key, Value: value}, nil
+}
+
+// blanks are the characters that may surround names and values on a line. A
+// CR that is not part of a CRLF is none of them: it belongs to the value, which
+// is then refused if it stands at its end.
+const blanks = " \t"
+
+// value reads the value after the equals sign, and the rest of its last line.
+func (d *dotenv) value(key Key) (string, error) {
+	afterEquals := d.rest
+	d.rest = strings.TrimLeft(d.rest, blanks)
+	if d.rest == "" {
+		return "", nil
+	}
+	switch quote := d.rest[0]; quote {
+	case '\'', '"':
+		return d.quoted(key, quote)
+	case '`':
+		return "", &DotenvError{d.line, fmt.Sprintf("%s: the value starts with a backtick; put it in 'single' or \"double\" quotes", key)}
+	}
+	text, _, _ := strings.Cut(afterEquals, "\n")
+	d.skipLine()
+	return strings.Trim(cutComment(text), blanks), nil
+}
+
+// cutComment removes a comment: from a # that follows white space.
+func cutComment(text string) string {
+	for i := 1; i < len(text); i++ {
+		if text[i] == '#' && strings.IndexByte(blanks, text[i-1]) >= 0 {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// quoted reads a value in quotes, of which the opening one comes next.
+func (d *dotenv) quoted(key Key, quote byte) (string, error) {
+	opened := d.line
+	var value strings.Builder
+	for i := 1; i < len(d.rest); i++ {
+		switch c := d.rest[i]; {
+		case c == quote:
+			d.rest = d.rest[i+1:]
+			return value.String(), d.endOfLine(key)
+		case c == '\\' && quote == '"' && i+1 < len(d.rest) && unescape(d.rest[i+1]) != 0:
+			i++
+			value.WriteByte(unescape(d.rest[i]))
+		default:
+			if c == '\n' {
+				d.line++
+			}
+			value.WriteByte(c)
+		}
+	}
+	return "", &DotenvError{opened, fmt.Sprintf("%s: the quote that opens here is never closed", key)}
+}
+
+// unescape gives what a backslash and c stand for in double quotes, or 0.
+func unescape(c byte) byte {
+	switch c {
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case '"', '\\', '$', '`':
+		return c
+	}
+	return 0
+}
+
+// endOfLine skips what may follow a closing quote: white space and a comment.
+func (d *dotenv) endOfLine(key Key) error {
+	text, _, _ := strings.Cut(d.rest, "\n")
+	after := strings.TrimLeft(text, blanks)
+	if after != "" && (after[0] != '#' || after == text) {
+		return &DotenvError{d.line, fmt.Sprintf("%s: text follows the closing quote; put the whole value in quotes, and escape quotes within", key)}
+	}
+	d.skipLine()
+	return nil
+}
+
+// skipLine moves to the start of the next line.
+func (d *dotenv) skipLine() {
+	_, d.rest, _ = strings.Cut(d.rest, "\n")
+	d.line++
+}
