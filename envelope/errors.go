@@ -1,0 +1,35 @@
+package envelope
+
+import "errors"
+
+var (
+	// ErrKEKMissing says that the file or the environment variable that should
+	// hold the KEK does not exist. It is the only KEK error after which making
+	// a new key may be right, and only for a store without data.
+	ErrKEKMissing = errors.New("the key encryption key is missing")
+
+	// ErrKEKInvalid says that the source of the KEK exists and can't be used:
+	// its content is no proper key, or its file is open to others.
+	ErrKEKInvalid = errors.New("the key encryption key is not usable")
+
+	// ErrKEKWrong says that a proper KEK does not belong to this store.
+	ErrKEKWrong = errors.New("the key encryption key does not belong to this store")
+
+	// ErrOpen is the one answer for whatever does not authenticate: damaged,
+	// truncated, moved, made with another key. It gives no detail on purpose,
+	// since a detail would help only the one who forged the record.
+	ErrOpen = errors.New("the sealed record does not open: it is damaged, was moved, or was sealed with another key")
+)
+
+// KEKError tells which source of a KEK could not be used, and why.
+// It unwraps to ErrKEKMissing or ErrKEKInvalid and never quotes the content.
+type KEKError struct {
+	Source  string // "file /path/kek.json" or "environment variable NAME"
+	Problem string // a clause that ends with what to do next
+	kind    error
+}
+
+func (e *KEKError) Error() string { return "key encryption key in " + e.Source + ": " + e.Problem }
+
+// Unwrap makes errors.Is see the sentinel.
+func (e *KEKError) Unwrap() error { return e.kind }
