@@ -1,0 +1,107 @@
+// Package audit says what stands in the audit log, and holds the one door
+// through which a domain function asks for permission: Guard.
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"infsh/problem"
+	"infsh/team"
+)
+
+// Outcome is how an act ended.
+type Outcome string
+
+const (
+	Allowed Outcome = "allowed"
+	Denied  Outcome = "denied"
+	// Failed is an act that was permitted and came to nothing: a wrong
+	// password, a required secret that is missing.
+	Failed Outcome = "failed"
+)
+
+// Acts that no team policy governs. The others have the name of their
+// team.Action.
+const (
+	ActSetup          = "account.setup"
+	ActCreateUser     = "account.create"
+	ActLogin          = "session.login"
+	ActLogout         = "session.logout"
+	ActSignOutAll     = "session.revoke_all"
+	ActSwitchTeam     = "session.switch_team"
+	ActChangePassword = "account.password"
+	ActDeviceApprove  = "device.approve"
+	ActDeviceDeny     = "device.deny"
+	ActDeviceLogin    = "device.login"
+)
+
+// KeyVersion names a version of a secret that was handed out or made.
+type KeyVersion struct {
+	Key     string `json:"key"`
+	Version int64  `json:"version"`
+}
+
+// Entry is one line of the audit log. It never holds a secret value, a
+// password, a token or a request body: there is no field for one.
+type Entry struct {
+	// Seq orders entries; it is given when the entry is stored.
+	Seq    int64
+	ID     string
+	At     time.Time
+	TeamID string
+	// ActorKind, ActorID and ActorName say who: the name is an email address,
+	// and for an unknown person of a failed login it is empty.
+	ActorKind, ActorID, ActorName string
+	// CredentialID is the API key used, if one was.
+	CredentialID string
+	Action       string
+	// Target is the key, app, member or API key acted on.
+	Target  string
+	Outcome Outcome
+	// Reason is the problem code of a denial or failure.
+	Reason                string
+	RemoteAddr, RequestID string
+	RunID                 string
+	Versions              []KeyVersion
+}
+
+// By starts an entry for an actor's act in its team.
+func By(actor team.Actor, action team.Action, target string, outcome Outcome) Entry {
+	return Entry{
+		TeamID:       actor.TeamID(),
+		ActorKind:    string(actor.Kind()),
+		ActorID:      actor.UserID(),
+		ActorName:    actor.Email(),
+		CredentialID: actor.CredentialID(),
+		Action:       string(action),
+		Target:       target,
+		Outcome:      outcome,
+		RemoteAddr:   actor.RemoteAddr(),
+		RequestID:    actor.RequestID(),
+	}
+}
+
+// Log appends entries that have no other effect to go with. An entry is
+// durable when Append returns.
+type Log interface {
+	AppendAudit(ctx context.Context, e Entry) error
+}
+
+// Guard is the way into every domain function: it asks the policy, and
+// records a denial before it returns it. If the denial can't be recorded, the
+// answer is Unavailable. What is allowed is recorded by the caller, in the
+// transaction of its effect.
+func Guard(ctx context.Context, log Log, actor team.Actor, action team.Action, target string) error {
+	denial := actor.Authorize(action)
+	if denial == nil {
+		return nil
+	}
+	e := By(actor, action, target, Denied)
+	e.Reason = string(problem.CodeOf(denial))
+	if err := log.AppendAudit(ctx, e); err != nil {
+		return &problem.Error{Code: problem.Unavailable, Detail: "The audit log can't be written, so nothing was done. Try again.", Cause: fmt.Errorf("record denial of %s: %w", action, err)}
+	}
+	return denial
+}

@@ -1,0 +1,112 @@
+package team
+
+import (
+	"log/slog"
+
+	"infsh/problem"
+)
+
+// Kind is how an actor has proved who it is.
+type Kind string
+
+const (
+	// Session is a person in a browser.
+	Session Kind = "session"
+	// Key is an API key: one team, limited scopes.
+	Key Kind = "key"
+	// Login is a command line's login: a person, in any team of theirs.
+	Login Kind = "login"
+	// Operator is a person at the machine itself, who runs `infsh admin`.
+	Operator Kind = "operator"
+)
+
+// Identity is what authentication found out. Only package auth and the
+// operator's commands make one; a test holds the list of callers of NewActor.
+type Identity struct {
+	Kind           Kind
+	UserID, Email  string
+	CredentialID   string
+	CredentialName string
+	TeamID         string
+	TeamName       string
+	Role           Role
+	MembersMayEdit bool
+	Scopes         Scopes
+	// RemoteAddr and RequestID are for the audit log.
+	RemoteAddr, RequestID string
+}
+
+// Actor is who does something, in which team, with which rights. It carries
+// exactly one team, so a domain function that takes an actor can't be asked
+// about another one. The zero Actor is denied everything.
+type Actor struct{ id Identity }
+
+// NewActor makes an actor of a proven identity.
+func NewActor(id Identity) Actor { return Actor{id: id} }
+
+func (a Actor) Kind() Kind             { return a.id.Kind }
+func (a Actor) UserID() string         { return a.id.UserID }
+func (a Actor) Email() string          { return a.id.Email }
+func (a Actor) CredentialID() string   { return a.id.CredentialID }
+func (a Actor) CredentialName() string { return a.id.CredentialName }
+func (a Actor) TeamID() string         { return a.id.TeamID }
+func (a Actor) TeamName() string       { return a.id.TeamName }
+func (a Actor) Role() Role             { return a.id.Role }
+func (a Actor) Scopes() Scopes         { return a.id.Scopes }
+func (a Actor) RemoteAddr() string     { return a.id.RemoteAddr }
+func (a Actor) RequestID() string      { return a.id.RequestID }
+
+// IsZero reports whether nobody is signed in.
+func (a Actor) IsZero() bool { return a.id.UserID == "" || a.id.TeamID == "" }
+
+// LogValue names the actor in logs by ids alone.
+func (a Actor) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("user", a.id.UserID), slog.String("team", a.id.TeamID), slog.String("kind", string(a.id.Kind)))
+}
+
+// Authorize returns nil if the actor may do the action in its team, and else a
+// *problem.Error (NotSignedIn, TeamRoleRequired or ScopeRequired) that says
+// what is missing and who can help. An action without a rule is denied.
+//
+// It does not write the audit log: call audit.Guard, which does both.
+func (a Actor) Authorize(action Action) error {
+	if a.IsZero() {
+		return problem.New(problem.NotSignedIn, "Not signed in. Run `infsh login`, or set INFSH_API_KEY.")
+	}
+	r, ok := policy[action]
+	if !ok {
+		return problem.New(problem.PermissionDenied, "Permission denied: %s is not a known action.", action)
+	}
+	need := r.role
+	if r.membersMayEdit && a.id.MembersMayEdit {
+		need = Member
+	}
+	if !a.id.Role.AtLeast(need) {
+		needs := "owner or admin"
+		if need == Owner {
+			needs = "owner"
+		}
+		if need == Member {
+			needs = "member"
+		}
+		return problem.New(problem.TeamRoleRequired,
+			"Permission denied: %s in team %s needs the role %s, and you are %s there. Ask an owner of %s, or switch to the right team.",
+			r.words, a.id.TeamName, needs, a.id.Role, a.id.TeamName)
+	}
+	if a.limitedByScopes() && !a.id.Scopes.Allow(r.scope) {
+		if r.scope == sessionOnly {
+			return problem.New(problem.ScopeRequired, "Permission denied: %s is done in the browser, not with an API key.", r.words)
+		}
+		return problem.New(problem.ScopeRequired,
+			"Permission denied: %s needs an API key with the scope %s; this one has not got it. Make another key in Settings → API keys.", r.words, r.scope)
+	}
+	return nil
+}
+
+// Can reports whether Authorize would allow the action, for pages that show
+// only what works. It is no protection.
+func (a Actor) Can(action Action) bool { return a.Authorize(action) == nil }
+
+func (a Actor) limitedByScopes() bool {
+	return a.id.Kind != Session && a.id.Kind != Operator
+}

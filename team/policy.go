@@ -1,0 +1,79 @@
+package team
+
+// Action is something that an actor may be allowed to do in a team. The name
+// also stands in the audit log.
+type Action string
+
+const (
+	ListSecrets    Action = "secret.list"
+	SetSecret      Action = "secret.set"
+	DeleteSecret   Action = "secret.delete"
+	RevealSecret   Action = "secret.reveal"
+	SecretHistory  Action = "secret.history"
+	RollbackSecret Action = "secret.rollback"
+
+	ListApps   Action = "app.list"
+	DeployApp  Action = "app.deploy"
+	CheckApp   Action = "app.check"
+	ResolveApp Action = "app.resolve"
+
+	ListAPIKeys  Action = "apikey.list"
+	CreateAPIKey Action = "apikey.create"
+	RevokeAPIKey Action = "apikey.revoke"
+
+	ViewTeam     Action = "team.view"
+	CreateTeam   Action = "team.create"
+	EditTeam     Action = "team.edit"
+	ListMembers  Action = "member.list"
+	ChangeRole   Action = "member.role"
+	RemoveMember Action = "member.remove"
+
+	ReadAudit Action = "audit.read"
+	ViewSelf  Action = "user.view"
+	// ChangeSelf is an act on one's own account; no API key has a scope for it.
+	ChangeSelf Action = "user.change"
+)
+
+// rule is what an action needs: a role of the person, and a scope of the
+// credential where it is an API key.
+type rule struct {
+	role Role
+	// membersMayEdit lowers the role to member in teams that say so.
+	membersMayEdit bool
+	scope          Scope
+	// words continue "needs the role … for" in an error.
+	words string
+}
+
+// sessionOnly is a scope that no key can hold: what needs it needs a person.
+const sessionOnly Scope = "session"
+
+// policy is the only place where rights are written down.
+var policy = map[Action]rule{
+	ListSecrets:    {role: Member, scope: ScopeSecretsRead, words: "seeing the list of secrets"},
+	SecretHistory:  {role: Member, scope: ScopeSecretsRead, words: "seeing a secret's history"},
+	SetSecret:      {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "setting secrets"},
+	DeleteSecret:   {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "deleting secrets"},
+	RollbackSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "rolling secrets back"},
+	RevealSecret:   {role: Admin, scope: ScopeSecretsRead, words: "revealing a secret's value"},
+
+	ListApps:   {role: Member, scope: ScopeAppsRead, words: "seeing apps"},
+	CheckApp:   {role: Member, scope: ScopeAppsRead, words: "checking an app's requirements"},
+	DeployApp:  {role: Member, scope: ScopeAppsWrite, words: "deploying apps"},
+	ResolveApp: {role: Member, scope: ScopeAppsExecute, words: "running apps"},
+
+	ListAPIKeys:  {role: Member, scope: ScopeAPIKeysRead, words: "seeing API keys"},
+	CreateAPIKey: {role: Member, scope: ScopeAPIKeysWrite, words: "making API keys"},
+	RevokeAPIKey: {role: Member, scope: ScopeAPIKeysWrite, words: "revoking API keys"},
+
+	ViewTeam:     {role: Member, scope: ScopeTeamsRead, words: "seeing the team"},
+	CreateTeam:   {role: Member, scope: ScopeTeamsWrite, words: "making teams"},
+	EditTeam:     {role: Admin, scope: ScopeTeamsWrite, words: "changing the team's settings"},
+	ListMembers:  {role: Member, scope: ScopeTeamsRead, words: "seeing the members"},
+	ChangeRole:   {role: Admin, scope: ScopeTeamsWrite, words: "changing roles"},
+	RemoveMember: {role: Admin, scope: ScopeTeamsWrite, words: "removing members"},
+
+	ReadAudit:  {role: Admin, scope: ScopeTeamsRead, words: "reading the activity"},
+	ViewSelf:   {role: Member, scope: ScopeUserRead, words: "seeing who is signed in"},
+	ChangeSelf: {role: Member, scope: sessionOnly, words: "changing the account"},
+}
