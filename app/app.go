@@ -1,0 +1,37 @@
+// Package app registers a team's apps. An app has versions; a version never
+// changes, and says which secrets and integrations the app declares.
+package app
+
+import (
+	"time"
+
+	"infsh/secret"
+)
+
+// App is a registered app with its current version.
+type App struct {
+	ID          string
+	TeamID      string
+	Namespace   string
+	Name        string
+	Description string
+	Current     Version
+	CreatedByID string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// FullName is namespace/name.
+func (a App) FullName() string { return a.Namespace + "/" + a.Name }
+
+// Version is one registered version of an app.
+type Version struct {
+	ID string
+	// Number counts an app's versions from 1.
+	Number int64
+	// Digest is the SHA-256 of what the version declares, in hex.
+	Digest       string
+	Requirements []secret.Requirement
+	CreatedBy    string
+	CreatedAt    time.Time
+}

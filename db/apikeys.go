@@ -1,0 +1,150 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"infsh/auth"
+	"infsh/problem"
+	"infsh/team"
+)
+
+type keyRow struct {
+	ID         string    `db:"id"`
+	Kind       team.Kind `db:"kind"`
+	TeamID     string    `db:"team_id"`
+	UserID     string    `db:"user_id"`
+	Email      string    `db:"email"`
+	Name       string    `db:"name"`
+	LastFour   string    `db:"last_four"`
+	Scopes     string    `db:"scopes"`
+	CreatedAt  int64     `db:"created_at"`
+	LastUsedAt int64     `db:"last_used_at"`
+	ExpiresAt  int64     `db:"expires_at"`
+}
+
+func (r keyRow) key() auth.Key {
+	return auth.Key{
+		ID: r.ID, Kind: r.Kind, TeamID: r.TeamID, UserID: r.UserID, Email: r.Email, Name: r.Name, LastFour: r.LastFour, Scopes: parseScopes(r.Scopes),
+		CreatedAt: fromMicros(r.CreatedAt), LastUsedAt: fromMicros(r.LastUsedAt), ExpiresAt: fromMicros(r.ExpiresAt),
+	}
+}
+
+// parseScopes reads a stored list. A scope that this program does not know,
+// stored by a later release, allows nothing.
+func parseScopes(s string) team.Scopes {
+	scopes := team.Scopes{}
+	for _, name := range strings.Fields(s) {
+		if known, err := team.ParseScopes([]string{name}); err == nil {
+			scopes = append(scopes, known...)
+		}
+	}
+	return scopes
+}
+
+const keyColumns = "k.id, k.kind, k.team_id, k.user_id, u.email, k.name, k.last_four, k.scopes, k.created_at, k.last_used_at, k.expires_at"
+
+func (s *Auth) Key(ctx context.Context, tokenHash []byte, teamName string) (auth.Key, auth.Membership, error) {
+	// The team is the key's own, or the one of that name; the membership is
+	// asked for in either.
+	join, args := "LEFT JOIN teams t ON t.id = k.team_id", []any{tokenHash}
+	if teamName != "" {
+		join, args = "LEFT JOIN teams t ON t.username = ?", []any{teamName, tokenHash}
+	}
+	var r struct {
+		keyRow
+		membershipRow
+	}
+	err := s.statement().get(ctx, &r, "SELECT "+keyColumns+", "+membershipColumns+`
+		FROM api_keys k
+		JOIN users u ON u.id = k.user_id
+		`+join+`
+		LEFT JOIN memberships m ON m.team_id = t.id AND m.user_id = k.user_id
+		WHERE k.token_hash = ?`, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.Key{}, auth.Membership{}, noKey()
+	}
+	if err != nil {
+		return auth.Key{}, auth.Membership{}, fmt.Errorf("read the API key: %w", err)
+	}
+	return r.key(), r.membership(), nil
+}
+
+func (s *Auth) Keys(ctx context.Context, team, user string) ([]auth.Key, error) {
+	query, args := "SELECT "+keyColumns+" FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.team_id = ?", []any{team}
+	if user != "" {
+		query, args = query+" AND k.user_id = ?", append(args, user)
+	}
+	var rows []keyRow
+	if err := s.statement().list(ctx, &rows, query+" ORDER BY k.created_at DESC, k.id", args...); err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	keys := make([]auth.Key, len(rows))
+	for i, r := range rows {
+		keys[i] = r.key()
+	}
+	return keys, nil
+}
+
+func (s *Auth) TouchKey(ctx context.Context, team, id string, now, before, expires time.Time) error {
+	set, args := "last_used_at = ?", []any{micros(now)}
+	if !expires.IsZero() {
+		set, args = set+", expires_at = ?", append(args, micros(expires))
+	}
+	return s.db.update(ctx, func(q querier) error {
+		_, err := q.exec(ctx, "UPDATE api_keys SET "+set+" WHERE team_id = ? AND id = ? AND last_used_at <= ?", append(args, team, id, micros(before))...)
+		return err
+	})
+}
+
+func (t authTx) InsertKey(ctx context.Context, k auth.Key, tokenHash []byte) error {
+	_, err := t.q.exec(ctx, `INSERT INTO api_keys
+		(id, kind, team_id, user_id, name, token_hash, last_four, scopes, created_at, last_used_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		k.ID, string(k.Kind), k.TeamID, k.UserID, k.Name, tokenHash, k.LastFour, strings.Join(k.Scopes.Strings(), " "),
+		micros(k.CreatedAt), micros(k.LastUsedAt), micros(k.ExpiresAt))
+	return err
+}
+
+func (t authTx) TeamKey(ctx context.Context, team, id string) (auth.Key, error) {
+	var r keyRow
+	err := t.q.get(ctx, &r, "SELECT "+keyColumns+" FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.team_id = ? AND k.id = ?", team, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.Key{}, noKey()
+	}
+	return r.key(), err
+}
+
+func (t authTx) CountKeys(ctx context.Context, team, user string) (n int, err error) {
+	err = t.q.get(ctx, &n, "SELECT count(*) FROM api_keys WHERE team_id = ? AND user_id = ? AND kind = 'key'", team, user)
+	return n, err
+}
+
+func (t authTx) DeleteKey(ctx context.Context, team, id string) (bool, error) {
+	n, err := t.q.exec(ctx, "DELETE FROM api_keys WHERE team_id = ? AND id = ?", team, id)
+	return n > 0, err
+}
+
+func (t authTx) DeleteLogin(ctx context.Context, user, id string) (bool, error) {
+	n, err := t.q.exec(ctx, "DELETE FROM api_keys WHERE user_id = ? AND kind = 'login' AND id = ?", user, id)
+	return n > 0, err
+}
+
+func (t authTx) DeleteLogins(ctx context.Context, user string) error {
+	_, err := t.q.exec(ctx, "DELETE FROM api_keys WHERE user_id = ? AND kind = 'login'", user)
+	return err
+}
+
+func (t authTx) KeepLogins(ctx context.Context, user string, keep int) error {
+	_, err := t.q.exec(ctx, `DELETE FROM api_keys WHERE user_id = ? AND kind = 'login' AND id NOT IN
+		(SELECT id FROM api_keys WHERE user_id = ? AND kind = 'login' ORDER BY last_used_at DESC, created_at DESC, id LIMIT ?)`, user, user, keep)
+	return err
+}
+
+func noKey() error {
+	return problem.New(problem.NotFound, "Not found: the team has no such API key. It may have been revoked already.")
+}

@@ -1,0 +1,250 @@
+// Package db keeps everything in SQLite or PostgreSQL through sqlx. It
+// implements the stores that the domain packages declare, one file per entity,
+// with the same SQL for both databases. Only package main imports it, and only
+// it imports a driver.
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	_ "github.com/lib/pq" // the PostgreSQL driver
+	_ "modernc.org/sqlite"
+)
+
+const (
+	// busyTimeout is how long SQLite waits for another process's lock, such
+	// as that of an `infsh admin` command beside the server.
+	busyTimeout = 10 * time.Second
+	// sqliteReaders is how many connections read while one writes.
+	sqliteReaders = 4
+	// postgresConnections bounds one instance's share of the server's.
+	postgresConnections = 16
+	statementTimeout    = 15 * time.Second
+)
+
+func init() {
+	// sqlx doesn't know the name under which modernc registers its driver.
+	sqlx.BindDriver("sqlite", sqlx.QUESTION)
+}
+
+// DB is an open database. The zero value is of no use; call OpenSQLite or
+// OpenPostgres.
+type DB struct {
+	// SQLite has one writer, and readers that don't wait for it. On
+	// PostgreSQL both are the same pool.
+	writer, reader *sqlx.DB
+	dialect        dialect
+}
+
+type dialect string
+
+const (
+	sqliteDialect   dialect = "sqlite"
+	postgresDialect dialect = "postgres"
+)
+
+// OpenSQLite opens the file, and makes it with mode 0600 if it isn't there.
+// Its folder must exist.
+func OpenSQLite(ctx context.Context, path string) (*DB, error) {
+	// SQLite gives its WAL and shared-memory files the mode of the database,
+	// so the mode is set before SQLite sees the file.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return nil, fmt.Errorf("make the database private: %w", err)
+	}
+	writer, err := sqlx.Open("sqlite", sqliteDSN(path, "_txlock", "immediate"))
+	if err != nil {
+		return nil, err
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sqlx.Open("sqlite", sqliteDSN(path, "_pragma", "query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(err, writer.Close())
+	}
+	reader.SetMaxOpenConns(sqliteReaders)
+	reader.SetMaxIdleConns(sqliteReaders)
+	return ready(ctx, &DB{writer: writer, reader: reader, dialect: sqliteDialect})
+}
+
+func sqliteDSN(path string, option ...string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path
+	}
+	q := url.Values{}
+	for _, p := range []string{
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		"journal_mode(WAL)",
+		// FULL syncs the WAL at each commit: NORMAL would lose the last ones
+		// in a power cut.
+		"synchronous(FULL)",
+		"foreign_keys(1)",
+		// Deleted ciphertexts are overwritten, not just unlinked.
+		"secure_delete(1)",
+		"trusted_schema(0)",
+	} {
+		q.Add("_pragma", p)
+	}
+	for i := 0; i+1 < len(option); i += 2 {
+		q.Add(option[i], option[i+1])
+	}
+	return (&url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}).String()
+}
+
+// OpenPostgres opens a postgres:// URL.
+func OpenPostgres(ctx context.Context, databaseURL string) (*DB, error) {
+	pool, err := sqlx.Open("postgres", databaseURL)
+	if err != nil {
+		return nil, errors.New("the database URL is not a valid postgres:// URL")
+	}
+	pool.SetMaxOpenConns(postgresConnections)
+	pool.SetMaxIdleConns(postgresConnections)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	return ready(ctx, &DB{writer: pool, reader: pool, dialect: postgresDialect})
+}
+
+func ready(ctx context.Context, d *DB) (*DB, error) {
+	if err := d.Ping(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("reach the database: %w", err), d.Close())
+	}
+	return d, nil
+}
+
+// Close waits for running statements.
+func (d *DB) Close() error {
+	err := d.writer.Close()
+	if d.reader != d.writer {
+		err = errors.Join(err, d.reader.Close())
+	}
+	return err
+}
+
+// Ping asks the database a question that it must read something to answer.
+func (d *DB) Ping(ctx context.Context) error {
+	var one int
+	return d.reader.GetContext(ctx, &one, "SELECT 1")
+}
+
+// querier runs statements written with ? placeholders on either database.
+type querier struct {
+	q interface {
+		sqlx.ExtContext
+		GetContext(ctx context.Context, dest any, query string, args ...any) error
+		SelectContext(ctx context.Context, dest any, query string, args ...any) error
+	}
+	dialect dialect
+}
+
+func (q querier) get(ctx context.Context, dest any, query string, args ...any) error {
+	return q.q.GetContext(ctx, dest, q.q.Rebind(query), args...)
+}
+
+func (q querier) list(ctx context.Context, dest any, query string, args ...any) error {
+	return q.q.SelectContext(ctx, dest, q.q.Rebind(query), args...)
+}
+
+func (q querier) exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	res, err := q.q.ExecContext(ctx, q.q.Rebind(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// in expands a slice argument to a list of placeholders.
+func (q querier) in(ctx context.Context, dest any, query string, args ...any) error {
+	query, args, err := sqlx.In(query, args...)
+	if err != nil {
+		return err
+	}
+	return q.list(ctx, dest, query, args...)
+}
+
+// forUpdate locks the rows of a SELECT on PostgreSQL. SQLite's writer holds
+// the whole database already.
+func (q querier) forUpdate() string {
+	if q.dialect == postgresDialect {
+		return " FOR UPDATE"
+	}
+	return ""
+}
+
+// update runs fn in a transaction. After a serialization failure or a deadlock
+// it runs fn again, which is safe because nothing of it was committed.
+func (d *DB) update(ctx context.Context, fn func(querier) error) error {
+	for attempt := 0; ; attempt++ {
+		err := d.transact(ctx, d.writer, nil, fn)
+		if err == nil || attempt == maxRetries || !retryable(err) {
+			return err
+		}
+		pause := time.Duration(1+randomByte())*time.Millisecond + time.Duration(attempt*20)*time.Millisecond
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+const maxRetries = 5
+
+// view runs fn on one consistent snapshot.
+func (d *DB) view(ctx context.Context, fn func(querier) error) error {
+	opts := &sql.TxOptions{ReadOnly: true}
+	if d.dialect == postgresDialect {
+		opts.Isolation = sql.LevelRepeatableRead
+	}
+	return d.transact(ctx, d.reader, opts, fn)
+}
+
+func (d *DB) transact(ctx context.Context, pool *sqlx.DB, opts *sql.TxOptions, fn func(querier) error) (err error) {
+	tx, err := pool.BeginTxx(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		// After a commit this does nothing; after a panic it frees the lock.
+		_ = tx.Rollback()
+	}()
+	if err := fn(querier{q: tx, dialect: d.dialect}); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+func randomByte() byte {
+	var b [1]byte
+	_, _ = rand.Read(b[:])
+	return b[0]
+}
+
+// micros and fromMicros convert times to what the database holds. The zero
+// time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

@@ -1,0 +1,215 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"infsh/audit"
+	"infsh/envvar"
+	"infsh/problem"
+	"infsh/secret"
+)
+
+// Secrets implements secret.Store.
+type Secrets struct{ db *DB }
+
+// Secrets returns the store of secrets.
+func (d *DB) Secrets() *Secrets { return &Secrets{db: d} }
+
+func (s *Secrets) AppendAudit(ctx context.Context, e audit.Entry) error {
+	return s.db.AppendAudit(ctx, e)
+}
+
+func (s *Secrets) View(ctx context.Context, fn func(secret.Reader) error) error {
+	return s.db.view(ctx, func(q querier) error { return fn(secretTx{q}) })
+}
+
+func (s *Secrets) Update(ctx context.Context, fn func(secret.Tx) error) error {
+	return s.db.update(ctx, func(q querier) error { return fn(secretTx{q}) })
+}
+
+type secretTx struct{ q querier }
+
+type secretRow struct {
+	ID          string `db:"id"`
+	TeamID      string `db:"team_id"`
+	Key         string `db:"key"`
+	Description string `db:"description"`
+	Version     int64  `db:"version"`
+	Hint        []byte `db:"hint"`
+	Value       []byte `db:"value"`
+	CreatedAt   int64  `db:"created_at"`
+	UpdatedAt   int64  `db:"updated_at"`
+	CreatedByID string `db:"created_by"`
+	UpdatedByID string `db:"updated_by"`
+	UpdatedBy   string `db:"updated_by_email"`
+}
+
+func (r secretRow) record() secret.Record {
+	return secret.Record{
+		ID: r.ID, TeamID: r.TeamID, Key: envvar.Key(r.Key), Description: r.Description, Version: r.Version, Hint: r.Hint,
+		CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
+		CreatedByID: r.CreatedByID, UpdatedByID: r.UpdatedByID, UpdatedBy: r.UpdatedBy,
+	}
+}
+
+// selectSecrets reads records with their current version; a WHERE follows
+// that begins with the team.
+const selectSecrets = `SELECT s.id, s.team_id, s.key, s.description, s.version, v.hint, v.value, s.created_at, s.updated_at,
+		s.created_by, s.updated_by, COALESCE(u.email, '') AS updated_by_email
+	FROM secrets s
+	JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = s.version
+	LEFT JOIN users u ON u.id = s.updated_by
+	WHERE s.team_id = ?`
+
+func (t secretTx) AppendAudit(ctx context.Context, e audit.Entry) error {
+	return appendAudit(ctx, t.q, e)
+}
+
+func (t secretTx) WrappedDEK(ctx context.Context, team string) ([]byte, error) {
+	return wrappedDEK(ctx, t.q, team, "")
+}
+
+func (t secretTx) LockTeam(ctx context.Context, team string) ([]byte, error) {
+	return wrappedDEK(ctx, t.q, team, t.q.forUpdate())
+}
+
+func wrappedDEK(ctx context.Context, q querier, team, lock string) (wrapped []byte, err error) {
+	err = q.get(ctx, &wrapped, "SELECT wrapped_dek FROM teams WHERE id = ?"+lock, team)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, problem.New(problem.NotFound, "Not found: this team does not exist any more.")
+	}
+	return wrapped, err
+}
+
+func (t secretTx) Records(ctx context.Context, team string) ([]secret.Record, error) {
+	var rows []secretRow
+	if err := t.q.list(ctx, &rows, selectSecrets+" ORDER BY s.key", team); err != nil {
+		return nil, fmt.Errorf("list secrets: %w", err)
+	}
+	records := make([]secret.Record, len(rows))
+	for i := range rows {
+		records[i] = rows[i].record()
+	}
+	return records, nil
+}
+
+func (t secretTx) Keys(ctx context.Context, team string) ([]envvar.Key, error) {
+	var keys []envvar.Key
+	err := t.q.list(ctx, &keys, "SELECT key FROM secrets WHERE team_id = ? ORDER BY key", team)
+	return keys, err
+}
+
+func (t secretTx) Record(ctx context.Context, team string, key envvar.Key) (secret.Record, error) {
+	var row secretRow
+	err := t.q.get(ctx, &row, selectSecrets+" AND s.key = ?", team, string(key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return secret.Record{}, problem.New(problem.SecretNotFound, "Secret not found.")
+	}
+	return row.record(), err
+}
+
+func (t secretTx) Current(ctx context.Context, team string, keys []envvar.Key) ([]secret.Held, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var rows []secretRow
+	if err := t.q.in(ctx, &rows, selectSecrets+" AND s.key IN (?)", team, keys); err != nil {
+		return nil, fmt.Errorf("read secrets: %w", err)
+	}
+	held := make([]secret.Held, len(rows))
+	for i, r := range rows {
+		held[i] = secret.Held{Record: r.record(), Sealed: secret.Sealed{Number: r.Version, Value: r.Value, Hint: r.Hint}}
+	}
+	return held, nil
+}
+
+type sealedRow struct {
+	Version     int64  `db:"version"`
+	Value       []byte `db:"value"`
+	Hint        []byte `db:"hint"`
+	CreatedAt   int64  `db:"created_at"`
+	CreatedByID string `db:"created_by"`
+	CreatedBy   string `db:"created_by_email"`
+}
+
+func (r sealedRow) sealed() secret.Sealed {
+	return secret.Sealed{Number: r.Version, Value: r.Value, Hint: r.Hint, CreatedAt: fromMicros(r.CreatedAt), CreatedByID: r.CreatedByID, CreatedBy: r.CreatedBy}
+}
+
+const selectVersions = `SELECT v.version, v.value, v.hint, v.created_at, v.created_by, COALESCE(u.email, '') AS created_by_email
+	FROM secret_versions v LEFT JOIN users u ON u.id = v.created_by
+	WHERE v.team_id = ? AND v.secret_id = ?`
+
+func (t secretTx) Versions(ctx context.Context, team, secretID string) ([]secret.Sealed, error) {
+	var rows []sealedRow
+	if err := t.q.list(ctx, &rows, selectVersions+" ORDER BY v.version DESC", team, secretID); err != nil {
+		return nil, fmt.Errorf("list versions: %w", err)
+	}
+	out := make([]secret.Sealed, len(rows))
+	for i := range rows {
+		out[i] = rows[i].sealed()
+	}
+	return out, nil
+}
+
+func (t secretTx) Sealed(ctx context.Context, team, secretID string, number int64) (secret.Sealed, error) {
+	var row sealedRow
+	err := t.q.get(ctx, &row, selectVersions+" AND v.version = ?", team, secretID, number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return secret.Sealed{}, problem.New(problem.NotFound, "Not found: this version is not kept.")
+	}
+	return row.sealed(), err
+}
+
+func (t secretTx) Insert(ctx context.Context, r secret.Record) error {
+	_, err := t.q.exec(ctx, `INSERT INTO secrets (id, team_id, key, description, version, created_by, updated_by, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.TeamID, string(r.Key), r.Description, r.Version, r.CreatedByID, r.UpdatedByID, micros(r.CreatedAt), micros(r.UpdatedAt))
+	if isUnique(err) {
+		return &problem.Error{Code: problem.Conflict, Detail: fmt.Sprintf("%s is set already.", r.Key), Cause: err}
+	}
+	return err
+}
+
+func (t secretTx) SetCurrent(ctx context.Context, r secret.Record) error {
+	_, err := t.q.exec(ctx, "UPDATE secrets SET description = ?, version = ?, updated_by = ?, updated_at = ? WHERE team_id = ? AND id = ?",
+		r.Description, r.Version, r.UpdatedByID, micros(r.UpdatedAt), r.TeamID, r.ID)
+	return err
+}
+
+func (t secretTx) AddVersion(ctx context.Context, team, secretID string, v secret.Sealed) error {
+	_, err := t.q.exec(ctx, "INSERT INTO secret_versions (team_id, secret_id, version, value, hint, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		team, secretID, v.Number, v.Value, v.Hint, v.CreatedByID, micros(v.CreatedAt))
+	return err
+}
+
+func (t secretTx) Prune(ctx context.Context, team, secretID string, upTo int64) error {
+	_, err := t.q.exec(ctx, "DELETE FROM secret_versions WHERE team_id = ? AND secret_id = ? AND version <= ?", team, secretID, upTo)
+	return err
+}
+
+func (t secretTx) Delete(ctx context.Context, team, secretID string) error {
+	_, err := t.q.exec(ctx, "DELETE FROM secrets WHERE team_id = ? AND id = ?", team, secretID)
+	return err
+}
+
+func (t secretTx) TeamsHolding(ctx context.Context, user, exceptTeam string, keys []envvar.Key) (map[envvar.Key][]string, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var rows []struct {
+		Key      envvar.Key `db:"key"`
+		Username string     `db:"username"`
+	}
+	err := t.q.in(ctx, &rows, `SELECT s.key, t.username
+		FROM memberships m JOIN teams t ON t.id = m.team_id JOIN secrets s ON s.team_id = m.team_id
+		WHERE m.user_id = ? AND m.team_id <> ? AND s.key IN (?) ORDER BY s.key, t.username`, user, exceptTeam, keys)
+	out := map[envvar.Key][]string{}
+	for _, r := range rows {
+		out[r.Key] = append(out[r.Key], r.Username)
+	}
+	return out, err
+}

@@ -1,0 +1,71 @@
+package secret
+
+import (
+	"context"
+	"slices"
+
+	"infsh/audit"
+	"infsh/envvar"
+	"infsh/team"
+)
+
+// Report says how a team meets an app's requirements.
+type Report struct {
+	TeamName string
+	Items    []Item
+	// Unused are set in the team and declared by no app, this one included.
+	Unused []envvar.Key
+}
+
+// Satisfied reports whether the app may run.
+func (r Report) Satisfied() bool { return len(blocking(r.Items)) == 0 }
+
+// Blocking returns the items that keep the app from running.
+func (r Report) Blocking() []Item { return blocking(r.Items) }
+
+// Check makes the resolver's decision for the given requirements without
+// opening or handing out anything, and explains it. If app is not empty, it is
+// the namespace/name of the app that the requirements are of, and what its
+// registered version declares counts no more.
+func (s *Service) Check(ctx context.Context, actor team.Actor, app string, reqs []Requirement) (Report, error) {
+	target := ""
+	if app != "" {
+		target = auditApp(app)
+	}
+	if err := audit.Guard(ctx, s.store, actor, team.CheckApp, target); err != nil {
+		return Report{}, err
+	}
+	if err := ParseRequirements(reqs); err != nil {
+		return Report{}, err
+	}
+	report := Report{TeamName: actor.TeamName()}
+	err := s.store.View(ctx, func(r Reader) error {
+		held, err := s.held(ctx, r, actor, reqs)
+		if err != nil {
+			return err
+		}
+		report.Items = evaluate(reqs, held)
+		if err := s.explain(ctx, r, actor, report.Items); err != nil {
+			return err
+		}
+		report.Unused, err = unused(ctx, r, actor, app, reqs)
+		return err
+	})
+	return report, err
+}
+
+func unused(ctx context.Context, r Reader, actor team.Actor, app string, reqs []Requirement) ([]envvar.Key, error) {
+	if !actor.Can(team.ListSecrets) {
+		return nil, nil
+	}
+	have, err := r.Keys(ctx, actor.TeamID())
+	if err != nil {
+		return nil, err
+	}
+	declared, err := r.DeclaredKeys(ctx, actor.TeamID(), app)
+	if err != nil {
+		return nil, err
+	}
+	declared = append(declared, secretKeys(reqs)...)
+	return slices.DeleteFunc(slices.Clone(have), func(k envvar.Key) bool { return slices.Contains(declared, k) }), nil
+}

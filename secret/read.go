@@ -1,0 +1,126 @@
+package secret
+
+import (
+	"context"
+
+	"infsh/audit"
+	"infsh/envelope"
+	"infsh/redact"
+	"infsh/team"
+)
+
+// List returns the team's secrets, sorted by key, masked. No value is opened.
+func (s *Service) List(ctx context.Context, actor team.Actor) ([]Secret, error) {
+	if err := audit.Guard(ctx, s.store, actor, team.ListSecrets, ""); err != nil {
+		return nil, err
+	}
+	var out []Secret
+	err := s.store.View(ctx, func(r Reader) error {
+		dek, err := s.readDEK(ctx, r, actor)
+		if err != nil {
+			return err
+		}
+		records, err := r.Records(ctx, actor.TeamID())
+		if err != nil {
+			return err
+		}
+		for _, rec := range records {
+			shown, err := s.shown(dek, rec)
+			if err != nil {
+				return err
+			}
+			out = append(out, shown)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Get returns one secret, masked.
+func (s *Service) Get(ctx context.Context, actor team.Actor, key string) (Secret, error) {
+	if err := audit.Guard(ctx, s.store, actor, team.ListSecrets, auditKey(key)); err != nil {
+		return Secret{}, err
+	}
+	var out Secret
+	err := s.store.View(ctx, func(r Reader) error {
+		dek, err := s.readDEK(ctx, r, actor)
+		if err != nil {
+			return err
+		}
+		rec, err := record(ctx, r, actor, key)
+		if err != nil {
+			return err
+		}
+		out, err = s.shown(dek, rec)
+		return err
+	})
+	return out, err
+}
+
+// Reveal returns one secret with its value. The audit entry is durable before
+// it returns.
+func (s *Service) Reveal(ctx context.Context, actor team.Actor, key string) (Secret, redact.Value, error) {
+	if err := audit.Guard(ctx, s.store, actor, team.RevealSecret, auditKey(key)); err != nil {
+		return Secret{}, redact.Value{}, err
+	}
+	var out Secret
+	var value redact.Value
+	err := s.store.Update(ctx, func(tx Tx) error {
+		dek, err := s.readDEK(ctx, tx, actor)
+		if err != nil {
+			return err
+		}
+		rec, err := record(ctx, tx, actor, key)
+		if err != nil {
+			return err
+		}
+		sealed, err := tx.Sealed(ctx, rec.TeamID, rec.ID, rec.Version)
+		if err != nil {
+			return err
+		}
+		if out, err = s.shown(dek, rec); err != nil {
+			return err
+		}
+		if value, err = open(dek, rec, sealed); err != nil {
+			return err
+		}
+		entry := audit.By(actor, team.RevealSecret, string(rec.Key), audit.Allowed)
+		entry.Versions = []audit.KeyVersion{{Key: string(rec.Key), Version: rec.Version}}
+		return tx.AppendAudit(ctx, entry)
+	})
+	if err != nil {
+		return Secret{}, redact.Value{}, err
+	}
+	return out, value, nil
+}
+
+// History returns the kept versions of a secret, the newest first.
+func (s *Service) History(ctx context.Context, actor team.Actor, key string) ([]Version, error) {
+	if err := audit.Guard(ctx, s.store, actor, team.SecretHistory, auditKey(key)); err != nil {
+		return nil, err
+	}
+	var out []Version
+	err := s.store.View(ctx, func(r Reader) error {
+		rec, err := record(ctx, r, actor, key)
+		if err != nil {
+			return err
+		}
+		sealed, err := r.Versions(ctx, rec.TeamID, rec.ID)
+		if err != nil {
+			return err
+		}
+		for _, v := range sealed {
+			out = append(out, Version{Number: v.Number, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy, Current: v.Number == rec.Version})
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *Service) readDEK(ctx context.Context, r Reader, actor team.Actor) (*envelope.DEK, error) {
+	wrapped, err := r.WrappedDEK(ctx, actor.TeamID())
+	if err != nil {
+		return nil, err
+	}
+	return s.openDEK(actor.TeamID(), wrapped)
+}

@@ -1,0 +1,249 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"infsh/audit"
+	"infsh/envvar"
+	"infsh/problem"
+	"infsh/redact"
+	"infsh/team"
+)
+
+// MaxRunIDLength is in characters.
+const MaxRunIDLength = 128
+
+var runIDPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$`)
+
+// Run asks for one app's secrets.
+type Run struct {
+	// App is namespace/name, or the name alone for an app in the namespace that
+	// has the team's username.
+	App string
+	// Version is an app version's id; empty for the current one.
+	Version string
+	// RunID is the runner's name for the run; it stands in the audit log.
+	RunID string
+}
+
+// Resolved is what a run receives: the declared secrets that are set, and
+// nothing else.
+type Resolved struct {
+	App       string
+	VersionID string
+	RunID     string
+	Env       []Injected
+	// MissingOptional are declared, optional, and not set.
+	MissingOptional []string
+}
+
+// Injected is one value for an app's environment.
+type Injected struct {
+	Key     envvar.Key
+	Value   redact.Value
+	Version int64
+}
+
+// Resolve returns the secrets that the app's version declares and the team has
+// set, all from one snapshot. If a required one is missing, the error is an
+// *Unmet and no value is returned. What was handed out, and what was refused,
+// is in the audit log before Resolve returns.
+//
+// Errors: *Unmet, problem.NotFound for an unknown app and for another team's
+// alike, problem.InvalidField, and those of audit.Guard.
+func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resolved, error) {
+	if run.App != "" && !strings.Contains(run.App, "/") {
+		run.App = actor.TeamName() + "/" + run.App
+	}
+	if err := audit.Guard(ctx, s.store, actor, team.ResolveApp, auditApp(run.App)); err != nil {
+		return Resolved{}, err
+	}
+	namespace, name, err := ParseApp(run.App)
+	if err != nil {
+		return Resolved{}, err
+	}
+	if run.RunID != "" && (len(run.RunID) > MaxRunIDLength || !runIDPattern.MatchString(run.RunID)) {
+		return Resolved{}, problem.Invalid("run_id", "a run id has at most %d characters: letters, digits and . _ : / @ + -", MaxRunIDLength)
+	}
+	var out Resolved
+	var refusal error
+	err = s.store.Update(ctx, func(tx Tx) error {
+		out, refusal = Resolved{}, nil
+		entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
+		entry.RunID = run.RunID
+
+		declared, err := tx.Declared(ctx, actor.TeamID(), namespace, name, run.Version)
+		if errors.Is(err, problem.NotFound) {
+			refusal = unknownApp(run, actor)
+			return appendRefusal(ctx, tx, entry, refusal)
+		}
+		if err != nil {
+			return err
+		}
+		held, err := s.held(ctx, tx, actor, declared.Requirements)
+		if err != nil {
+			return err
+		}
+		items := evaluate(declared.Requirements, held)
+		if blocking := blocking(items); len(blocking) > 0 {
+			if err := s.explain(ctx, tx, actor, blocking); err != nil {
+				return err
+			}
+			refusal = &Unmet{App: declared.App, TeamName: actor.TeamName(), Items: blocking}
+			return appendRefusal(ctx, tx, entry, refusal)
+		}
+		out, err = s.opened(ctx, tx, actor, items, held)
+		if err != nil {
+			return err
+		}
+		out.App, out.VersionID, out.RunID = declared.App, declared.VersionID, run.RunID
+		for _, in := range out.Env {
+			entry.Versions = append(entry.Versions, audit.KeyVersion{Key: string(in.Key), Version: in.Version})
+		}
+		return tx.AppendAudit(ctx, entry)
+	})
+	if err == nil {
+		err = refusal
+	}
+	if err != nil {
+		return Resolved{}, err
+	}
+	return out, nil
+}
+
+// held reads the declared keys that are set, in one query.
+func (s *Service) held(ctx context.Context, r Reader, actor team.Actor, reqs []Requirement) (map[envvar.Key]Held, error) {
+	rows, err := r.Current(ctx, actor.TeamID(), secretKeys(reqs))
+	if err != nil {
+		return nil, err
+	}
+	held := make(map[envvar.Key]Held, len(rows))
+	for _, h := range rows {
+		held[h.Key] = h
+	}
+	return held, nil
+}
+
+// opened opens the values of the items that are set. A name that is refused
+// today is refused here too, though it was declared or set under older rules.
+func (s *Service) opened(ctx context.Context, r Reader, actor team.Actor, items []Item, held map[envvar.Key]Held) (Resolved, error) {
+	var out Resolved
+	dek, err := s.readDEK(ctx, r, actor)
+	if err != nil {
+		return out, err
+	}
+	for _, item := range items {
+		switch item.State {
+		case MissingOptional, Unavailable:
+			out.MissingOptional = append(out.MissingOptional, item.Key)
+		case Set:
+			h := held[envvar.Key(item.Key)]
+			if err := h.Key.Permit(true); err != nil {
+				return Resolved{}, problem.New(problem.Conflict, "%s can't be injected: %v", h.Key, err)
+			}
+			value, err := open(dek, h.Record, h.Sealed)
+			if err != nil {
+				return Resolved{}, err
+			}
+			out.Env = append(out.Env, Injected{Key: h.Key, Value: value, Version: h.Version})
+		}
+	}
+	return out, nil
+}
+
+func blocking(items []Item) []Item {
+	var out []Item
+	for _, item := range items {
+		if item.Blocks() {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// explain adds to missing items what may have been meant instead. Other teams
+// are named only to an actor who belongs to them and may list secrets: a
+// runner's key learns nothing beyond its team.
+func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items []Item) error {
+	var missing []envvar.Key
+	for _, item := range items {
+		if item.Kind == KindSecret && item.State != Set {
+			missing = append(missing, envvar.Key(item.Key))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	have, err := r.Keys(ctx, actor.TeamID())
+	if err != nil {
+		return err
+	}
+	var elsewhere map[envvar.Key][]string
+	if actor.Can(team.ListSecrets) {
+		if elsewhere, err = r.TeamsHolding(ctx, actor.UserID(), actor.TeamID(), missing); err != nil {
+			return err
+		}
+	}
+	for i := range items {
+		if items[i].Kind != KindSecret || items[i].State == Set {
+			continue
+		}
+		key := envvar.Key(items[i].Key)
+		for _, near := range envvar.NearMisses(key, have) {
+			items[i].NearMisses = append(items[i].NearMisses, NearMiss{Key: near.Key, Reason: near.Reason})
+		}
+		for _, name := range elsewhere[key] {
+			items[i].NearMisses = append(items[i].NearMisses, NearMiss{Key: key, Reason: "set in your team " + name, Team: name})
+		}
+	}
+	return nil
+}
+
+// appendRefusal records a run that got nothing. The transaction commits, so
+// that the entry stays.
+func appendRefusal(ctx context.Context, tx Tx, e audit.Entry, refusal error) error {
+	e.Outcome = audit.Failed
+	e.Reason = string(problem.CodeOf(refusal))
+	if errors.Is(refusal, problem.RequirementsNotMet) {
+		e.Reason = string(problem.RequirementsNotMet)
+	}
+	return tx.AppendAudit(ctx, e)
+}
+
+func unknownApp(run Run, actor team.Actor) error {
+	what := "app " + run.App
+	if run.Version != "" {
+		what = "that version of app " + run.App
+	}
+	return problem.New(problem.NotFound, "Not found: %s is not registered in team %s. Register it with `infsh app deploy`, and check that this is the right team.", what, actor.TeamName())
+}
+
+var slugPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// ParseApp splits namespace/name.
+func ParseApp(s string) (namespace, name string, err error) {
+	namespace, name, ok := strings.Cut(s, "/")
+	if !ok || !slugPattern.MatchString(namespace) || !slugPattern.MatchString(name) {
+		return "", "", problem.Invalid("app", "an app is written namespace/name, in lower-case letters, digits, dots, dashes and underscores")
+	}
+	return namespace, name, nil
+}
+
+func auditApp(s string) string {
+	if _, _, err := ParseApp(s); err != nil {
+		return "(not a valid app name)"
+	}
+	return s
+}
+
+// CheckSlug reports whether s can be an app's namespace or name.
+func CheckSlug(s string) error {
+	if !slugPattern.MatchString(s) {
+		return fmt.Errorf("use 1 to 64 lower-case letters, digits, dots, dashes and underscores, starting with a letter or digit")
+	}
+	return nil
+}

@@ -1,0 +1,364 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"infsh/audit"
+	"infsh/envelope"
+	"infsh/envvar"
+	"infsh/problem"
+	"infsh/redact"
+	"infsh/team"
+)
+
+// MaxDescriptionLength is in characters.
+const MaxDescriptionLength = 500
+
+// Service is the way to a team's secrets.
+type Service struct {
+	store Store
+	kek   *envelope.KEK
+	now   func() time.Time
+}
+
+// NewService makes a Service whose values are sealed under the teams' DEKs,
+// which kek wraps.
+func NewService(store Store, kek *envelope.KEK) *Service {
+	return &Service{store: store, kek: kek, now: func() time.Time { return time.Now().UTC() }}
+}
+
+// Mode says what a write expects to find.
+type Mode int
+
+const (
+	// Create refuses a key that is set already, with problem.Conflict.
+	Create Mode = iota
+	// Change refuses a key that is not set, with problem.SecretNotFound.
+	Change
+)
+
+// Write is one secret to be set.
+type Write struct {
+	Key string
+	// Value is as it was typed; nil keeps the current one (Change only).
+	Value *redact.Value
+	// Description nil keeps the current one.
+	Description *string
+	// Verbatim keeps leading and trailing white space, which is refused else.
+	Verbatim bool
+	// AllowRiskyName acknowledges a name that redirects traffic or trust.
+	AllowRiskyName bool
+}
+
+// Written is the outcome of a write.
+type Written struct {
+	Secret
+	// Warnings are sentences for the person: advice on the name, a clash of case.
+	Warnings []string
+}
+
+// Set stores a value as the key's next version. The earlier versions are kept,
+// up to KeptVersions.
+//
+// Errors: problem.InvalidField (fields key, value, description),
+// problem.Conflict, problem.SecretNotFound, and those of audit.Guard.
+func (s *Service) Set(ctx context.Context, actor team.Actor, mode Mode, w Write) (Written, error) {
+	if err := audit.Guard(ctx, s.store, actor, team.SetSecret, auditKey(w.Key)); err != nil {
+		return Written{}, err
+	}
+	p, err := plan(w, mode)
+	if err != nil {
+		return Written{}, err
+	}
+	var out Written
+	err = s.store.Update(ctx, func(tx Tx) error {
+		dek, err := s.lockTeam(ctx, tx, actor)
+		if err != nil {
+			return err
+		}
+		keys, err := tx.Keys(ctx, actor.TeamID())
+		if err != nil {
+			return err
+		}
+		var existing *Record
+		if slices.Contains(keys, p.key) {
+			r, err := tx.Record(ctx, actor.TeamID(), p.key)
+			if err != nil {
+				return err
+			}
+			existing = &r
+		}
+		switch {
+		case mode == Create && existing != nil:
+			return conflict(p.key, actor)
+		case mode == Change && existing == nil:
+			return notFound(p.key, keys, actor)
+		}
+		out, err = s.write(ctx, tx, actor, dek, existing, p)
+		out.Warnings = warnings(p.key, keys)
+		return err
+	})
+	if err != nil {
+		return Written{}, err
+	}
+	return out, nil
+}
+
+// planned is a write whose parts have been checked.
+type planned struct {
+	key         envvar.Key
+	value       *redact.Value
+	description *string
+	risky       bool
+}
+
+// plan applies the rules on names, values and descriptions. Each error stands
+// at its field, and all of them are told at once.
+func plan(w Write, mode Mode) (planned, error) {
+	var fields []problem.Field
+	fail := func(name, message string) { fields = append(fields, problem.Field{Name: name, Message: message}) }
+
+	key, err := envvar.ParseKey(w.Key)
+	if err == nil {
+		err = key.Permit(w.AllowRiskyName)
+	}
+	if err != nil {
+		fail("key", err.Error())
+	}
+	p := planned{key: key, risky: err == nil && key.Risk() == envvar.Risky}
+
+	switch {
+	case w.Value != nil:
+		v, err := envvar.ParseValue(w.Value.Reveal(), w.Verbatim)
+		if err != nil {
+			fail("value", err.Error())
+		}
+		p.value = &v
+	case mode == Create:
+		fail("value", "a value is needed")
+	}
+	if w.Description != nil {
+		d, err := parseDescription(*w.Description)
+		if err != nil {
+			fail("description", err.Error())
+		}
+		p.description = &d
+	}
+	if len(fields) > 0 {
+		return planned{}, &problem.Error{Code: problem.InvalidField, Fields: fields}
+	}
+	return p, nil
+}
+
+// write stores a checked write: a new version if there is a value, and the
+// description if there is one.
+func (s *Service) write(ctx context.Context, tx Tx, actor team.Actor, dek *envelope.DEK, existing *Record, p planned) (Written, error) {
+	now := s.now()
+	r := Record{ID: uuid.NewString(), TeamID: actor.TeamID(), Key: p.key, CreatedAt: now, CreatedByID: actor.UserID()}
+	if existing != nil {
+		r = *existing
+	}
+	r.UpdatedAt, r.UpdatedByID, r.UpdatedBy = now, actor.UserID(), actor.Email()
+	if p.description != nil {
+		r.Description = *p.description
+	}
+	if p.value != nil {
+		r.Version++
+	}
+	if existing == nil {
+		if err := tx.Insert(ctx, r); err != nil {
+			return Written{}, err
+		}
+	} else if err := tx.SetCurrent(ctx, r); err != nil {
+		return Written{}, err
+	}
+	if p.value != nil {
+		sealed, err := seal(dek, r, *p.value)
+		if err != nil {
+			return Written{}, err
+		}
+		sealed.CreatedAt, sealed.CreatedByID = now, actor.UserID()
+		r.Hint = sealed.Hint
+		if err := tx.AddVersion(ctx, r.TeamID, r.ID, sealed); err != nil {
+			return Written{}, err
+		}
+		if err := tx.Prune(ctx, r.TeamID, r.ID, r.Version-KeptVersions); err != nil {
+			return Written{}, err
+		}
+	}
+	entry := audit.By(actor, team.SetSecret, string(r.Key), audit.Allowed)
+	entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: r.Version}}
+	if p.risky {
+		entry.Reason = "risky_name_acknowledged"
+	}
+	if err := tx.AppendAudit(ctx, entry); err != nil {
+		return Written{}, err
+	}
+	shown, err := s.shown(dek, r)
+	return Written{Secret: shown}, err
+}
+
+// Delete removes a secret with all its versions.
+func (s *Service) Delete(ctx context.Context, actor team.Actor, key string) error {
+	if err := audit.Guard(ctx, s.store, actor, team.DeleteSecret, auditKey(key)); err != nil {
+		return err
+	}
+	return s.store.Update(ctx, func(tx Tx) error {
+		if _, err := tx.LockTeam(ctx, actor.TeamID()); err != nil {
+			return err
+		}
+		r, err := record(ctx, tx, actor, key)
+		if err != nil {
+			return err
+		}
+		if err := tx.Delete(ctx, r.TeamID, r.ID); err != nil {
+			return err
+		}
+		entry := audit.By(actor, team.DeleteSecret, string(r.Key), audit.Allowed)
+		entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: r.Version}}
+		return tx.AppendAudit(ctx, entry)
+	})
+}
+
+// Rollback makes a new version that equals the given kept one.
+//
+// Errors: problem.SecretNotFound, problem.InvalidField (field version) if that
+// version is not kept or is the current one, and those of audit.Guard.
+func (s *Service) Rollback(ctx context.Context, actor team.Actor, key string, to int64) (Secret, error) {
+	if err := audit.Guard(ctx, s.store, actor, team.RollbackSecret, auditKey(key)); err != nil {
+		return Secret{}, err
+	}
+	var out Secret
+	err := s.store.Update(ctx, func(tx Tx) error {
+		dek, err := s.lockTeam(ctx, tx, actor)
+		if err != nil {
+			return err
+		}
+		r, err := record(ctx, tx, actor, key)
+		if err != nil {
+			return err
+		}
+		if to == r.Version {
+			return problem.Invalid("version", "version %d of %s is the current one already", to, r.Key)
+		}
+		old, err := tx.Sealed(ctx, r.TeamID, r.ID, to)
+		if err != nil {
+			return problem.Invalid("version", "version %d of %s is not kept; `infsh secrets history %s` lists those that are", to, r.Key, r.Key)
+		}
+		value, err := open(dek, r, old)
+		if err != nil {
+			return err
+		}
+		written, err := s.write(ctx, tx, actor, dek, &r, planned{key: r.Key, value: &value})
+		if err != nil {
+			return err
+		}
+		out = written.Secret
+		entry := audit.By(actor, team.RollbackSecret, string(r.Key), audit.Allowed)
+		entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: to}}
+		return tx.AppendAudit(ctx, entry)
+	})
+	return out, err
+}
+
+// lockTeam makes the transaction the team's only writer and opens its DEK.
+func (s *Service) lockTeam(ctx context.Context, tx Tx, actor team.Actor) (*envelope.DEK, error) {
+	wrapped, err := tx.LockTeam(ctx, actor.TeamID())
+	if err != nil {
+		return nil, err
+	}
+	return s.openDEK(actor.TeamID(), wrapped)
+}
+
+func (s *Service) openDEK(teamID string, wrapped []byte) (*envelope.DEK, error) {
+	dek, err := s.kek.OpenDEK(teamID, wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("open the team's key: %w", err)
+	}
+	return dek, nil
+}
+
+// record finds the actor's secret by an untrusted name.
+func record(ctx context.Context, r Reader, actor team.Actor, key string) (Record, error) {
+	rec, err := r.Record(ctx, actor.TeamID(), envvar.Key(key))
+	if !errors.Is(err, problem.SecretNotFound) {
+		return rec, err
+	}
+	keys, err := r.Keys(ctx, actor.TeamID())
+	if err != nil {
+		return Record{}, err
+	}
+	return Record{}, notFound(envvar.Key(key), keys, actor)
+}
+
+func conflict(key envvar.Key, actor team.Actor) error {
+	return &problem.Error{
+		Code:   problem.Conflict,
+		Detail: fmt.Sprintf("%s is set in team %s already. Edit it to store a new value.", key, actor.TeamName()),
+		Fields: []problem.Field{{Name: "key", Message: fmt.Sprintf("%s is set already; edit it to store a new value", key)}},
+	}
+}
+
+// notFound answers the seed's "Secret not found" with the checks that the
+// program can make itself.
+func notFound(key envvar.Key, have []envvar.Key, actor team.Actor) error {
+	name, err := envvar.ParseKey(string(key))
+	if err != nil {
+		return problem.New(problem.SecretNotFound, "Secret not found: %v", err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Secret not found: %s is not set in team %s.", name, actor.TeamName())
+	if actor.Can(team.ListSecrets) {
+		for _, near := range envvar.NearMisses(name, have) {
+			fmt.Fprintf(&b, " %s is set (%s).", near.Key, near.Reason)
+		}
+	}
+	b.WriteString(" Names are case-sensitive. Check that this is the right team.")
+	return problem.New(problem.SecretNotFound, "%s", b.String())
+}
+
+// warnings are what a person should know of a name that was accepted.
+func warnings(key envvar.Key, have []envvar.Key) []string {
+	var out []string
+	if advice := key.Advice(); advice != "" {
+		out = append(out, advice)
+	}
+	for _, other := range have {
+		if other != key && strings.EqualFold(string(other), string(key)) {
+			out = append(out, fmt.Sprintf("%s differs from %s only in case; an app receives exactly the one it declares.", key, other))
+		}
+	}
+	return out
+}
+
+func parseDescription(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if len([]rune(s)) > MaxDescriptionLength {
+		return "", fmt.Errorf("a description has at most %d characters", MaxDescriptionLength)
+	}
+	if !printable(s) {
+		return "", fmt.Errorf("a description is plain text, without control characters")
+	}
+	return s, nil
+}
+
+func printable(s string) bool {
+	return strings.ToValidUTF8(s, "") == s && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < ' ' && r != '\n' && r != '\t' && r != '\r') || r == 0x7f
+	})
+}
+
+// auditKey bounds what an untrusted name can put into the audit log.
+func auditKey(s string) string {
+	if key, err := envvar.ParseKey(s); err == nil {
+		return string(key)
+	}
+	return "(not a valid key)"
+}

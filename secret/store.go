@@ -1,0 +1,101 @@
+package secret
+
+import (
+	"context"
+	"time"
+
+	"infsh/audit"
+	"infsh/envvar"
+)
+
+// Record is a secret's row joined with its current version's sealed hint.
+type Record struct {
+	ID          string
+	TeamID      string
+	Key         envvar.Key
+	Description string
+	Version     int64
+	Hint        []byte
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	CreatedByID string
+	UpdatedByID string
+	UpdatedBy   string
+}
+
+// Sealed is a version's row.
+type Sealed struct {
+	Number      int64
+	Value       []byte
+	Hint        []byte
+	CreatedAt   time.Time
+	CreatedByID string
+	CreatedBy   string
+}
+
+// Held is a secret with its current version.
+type Held struct {
+	Record
+	Sealed Sealed
+}
+
+// Declared is a registered app version and what it declares.
+type Declared struct {
+	App          string // namespace/name
+	VersionID    string
+	Requirements []Requirement
+}
+
+// Reader reads one consistent snapshot of a team's data. Each method takes the
+// team first, and finds nothing outside it.
+type Reader interface {
+	// WrappedDEK returns the team's wrapped keyset.
+	WrappedDEK(ctx context.Context, team string) ([]byte, error)
+	// Records returns all secrets of the team, sorted by key.
+	Records(ctx context.Context, team string) ([]Record, error)
+	// Keys returns the keys of all secrets of the team, sorted.
+	Keys(ctx context.Context, team string) ([]envvar.Key, error)
+	// Record returns problem.SecretNotFound if there is none.
+	Record(ctx context.Context, team string, key envvar.Key) (Record, error)
+	// Versions returns the kept versions, the newest first.
+	Versions(ctx context.Context, team, secretID string) ([]Sealed, error)
+	// Sealed returns problem.NotFound if the version is not kept.
+	Sealed(ctx context.Context, team, secretID string, number int64) (Sealed, error)
+	// Declared finds an app by namespace and name, in its current version if
+	// versionID is empty; problem.NotFound if there is none.
+	Declared(ctx context.Context, team, namespace, name, versionID string) (Declared, error)
+	// Current returns those of the keys that are set, with their current
+	// versions, in one query.
+	Current(ctx context.Context, team string, keys []envvar.Key) ([]Held, error)
+	// DeclaredKeys returns all keys that the current version of any app of
+	// the team declares, but for the app of the given namespace/name.
+	DeclaredKeys(ctx context.Context, team, exceptApp string) ([]envvar.Key, error)
+	// TeamsHolding tells which teams of the user, but for the named one, have
+	// any of the keys.
+	TeamsHolding(ctx context.Context, user, exceptTeam string, keys []envvar.Key) (map[envvar.Key][]string, error)
+}
+
+// Tx is a transaction: all or nothing, with its audit entries.
+type Tx interface {
+	Reader
+	audit.Log
+	// LockTeam waits for other writers of the same team, so that versions are
+	// dense, and returns the team's wrapped keyset.
+	LockTeam(ctx context.Context, team string) (wrappedDEK []byte, err error)
+	Insert(ctx context.Context, r Record) error
+	// SetCurrent stores the record's description, version, update time and updater.
+	SetCurrent(ctx context.Context, r Record) error
+	AddVersion(ctx context.Context, team, secretID string, v Sealed) error
+	// Prune removes versions with a number up to the given one.
+	Prune(ctx context.Context, team, secretID string, upTo int64) error
+	// Delete removes the secret and all its ciphertexts.
+	Delete(ctx context.Context, team, secretID string) error
+}
+
+// Store keeps secrets. Update runs fn in a transaction and may run it again
+// after a serialization failure, so fn has no effect but through its Tx.
+type Store interface {
+	audit.Log
+	View(ctx context.Context, fn func(Reader) error) error
+	Update(ctx context.Context, fn func(Tx) error) error
+}
