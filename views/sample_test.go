@@ -1,0 +1,269 @@
+package views
+
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// hostile is a description that would run, fetch or mislead if it were not
+// only text.
+const hostile = `<script>alert(1)</script><img src=x onerror=alert(1)> " hx-get="/settings/secrets" hx-trigger="load" ` + "\u202eevil\u2066"
+
+const masked16 = "••••••••9f3K"
+
+var (
+	now     = time.Date(2026, 11, 23, 14, 30, 0, 0, time.UTC)
+	minutes = func(n int) Stamp { return Ago(now.Add(-time.Duration(n)*time.Minute), now) }
+)
+
+var sampleKnown = []KnownSecret{
+	{"OPENAI_API_KEY", "OpenAI", "GPT-4, DALL-E, Whisper"},
+	{"ANTHROPIC_API_KEY", "Anthropic", "Claude models"},
+	{"REPLICATE_API_TOKEN", "Replicate", "ML model hosting"},
+	{"HUGGINGFACE_TOKEN", "Hugging Face", "Model downloads"},
+	{"AWS_ACCESS_KEY_ID", "AWS", "S3, Lambda, etc."},
+	{"AWS_SECRET_ACCESS_KEY", "AWS", "(paired with above)"},
+	{"STRIPE_SECRET_KEY", "Stripe", "Payment processing"},
+	{"SENDGRID_API_KEY", "SendGrid", "Email delivery"},
+	{"TWILIO_AUTH_TOKEN", "Twilio", "SMS, voice"},
+}
+
+// samplePage is a signed-in owner of one team and member of two others.
+func samplePage(path string, theme Theme) Page {
+	acme := Team{ID: "team-acme", Username: "acme", Name: "Acme", Role: "owner"}
+	return Page{
+		CSRF:  "csrf-token",
+		Theme: theme,
+		Path:  path,
+		Email: "ada@acme.example",
+		Team:  acme,
+		Teams: []Team{acme, {ID: "team-staging", Username: "acme-staging", Name: "Acme staging", Role: "admin"}, {ID: "team-lab", Username: "lab", Role: "member"}},
+	}
+}
+
+func sampleSecrets(canEdit bool) Secrets {
+	rows := []SecretRow{
+		{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3, UpdatedBy: "ada@acme.example", Updated: minutes(4)},
+		{Key: "ANTHROPIC_API_KEY", Description: "Claude models", Masked: "••••••••x0Qa", Version: 1, UpdatedBy: "grace@acme.example", Updated: minutes(190)},
+		{Key: "DATABASE_URL", Description: "PostgreSQL connection string", Masked: "••••••••prod", Version: 12, UpdatedBy: "grace@acme.example", Updated: minutes(3 * 24 * 60)},
+		{Key: "openai_api_key", Description: "", Masked: "••••••••", Version: 1, UpdatedBy: "ada@acme.example", Updated: minutes(90 * 24 * 60), Warning: "Differs from OPENAI_API_KEY only in case."},
+		{Key: "STRIPE_SECRET_KEY", Description: hostile, Masked: "••••••••live", Version: 2, UpdatedBy: "a-very-long-address-of-a-person@subsidiary.acme.example", Updated: minutes(60 * 24 * 60)},
+		{Key: "AWS_SECRET_ACCESS_KEY", Description: "Paired with AWS_ACCESS_KEY_ID", Masked: "••••••••EXAM", Version: 1, UpdatedBy: "ada@acme.example", Updated: minutes(61)},
+	}
+	return Secrets{Rows: rows, Total: len(rows), Any: true, CanEdit: canEdit, Known: sampleKnown}
+}
+
+var sampleUsedBy = []AppRef{{Name: "acme/summariser"}, {Name: "acme/nightly-report", Optional: true}}
+
+func sampleAppDetail() AppDetail {
+	return AppDetail{
+		AppRef:      AppRef{Name: "acme/summariser"},
+		Description: "Sums up long documents",
+		Version:     4, VersionID: "v-4", Deployed: minutes(50), DeployedBy: "ada@acme.example", LastResolve: minutes(3),
+		CanEdit: true,
+		Check: AppCheck{
+			Items: []CheckItem{
+				{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", State: KeySet, Version: 3},
+				{
+					Key: "HF_TOKEN", Description: hostile, State: KeyMissing, Message: "Secret not found: HF_TOKEN is not set in acme.",
+					NearMisses: []NearMiss{{Key: "HUGGINGFACE_TOKEN", Reason: "another name for the same credential"}, {Key: "HF_TOKEN", Team: "acme-staging"}},
+					FixURL:     "/settings/secrets?add=HF_TOKEN&description=Model+downloads&return=%2Fsettings%2Fapps%2Facme%2Fsummariser",
+				},
+				{Key: "SENTRY_DSN", Description: "Error reports", Optional: true, State: KeyMissingOptional, FixURL: "/settings/secrets?add=SENTRY_DSN"},
+				{Key: "google.sheets", Description: "Writes the result to a sheet", Integration: true, State: KeyUnavailable, Message: "Integrations are not available yet."},
+			},
+			Undeclared: []string{"STRIPE_SECRET_KEY", "DATABASE_URL"},
+			Checked:    minutes(0),
+		},
+		Versions: []AppVersion{
+			{Number: 4, ID: "v-4", Created: minutes(50), By: "ada@acme.example", Digest: "9f86d081884c7d659a2feaa0c55ad015", Current: true, Secrets: 3},
+			{Number: 3, ID: "v-3", Created: minutes(2880), By: "grace@acme.example", Digest: "60303ae22b998861bce3b28f33eec1be", Secrets: 2},
+		},
+	}
+}
+
+func sampleAPIKeys() APIKeys {
+	return APIKeys{
+		CanCreate: true,
+		Rows: []APIKeyRow{
+			{ID: "k1", Name: "production runner", Masked: "infsh_…4Tq2", Kind: "Runner key", Scopes: []string{"apps:execute"}, Words: "Runs apps, nothing else", CreatedBy: "ada@acme.example", Created: minutes(43200), LastUsed: minutes(1), CanRevoke: true},
+			{ID: "k2", Name: "ada’s laptop", Masked: "infsh_…Zz81", Kind: "Command line login", Scopes: []string{"secrets:read", "secrets:write", "apps:read", "apps:write", "apps:execute"}, Words: "Everything its maker may do", CreatedBy: "ada@acme.example", Created: minutes(600), LastUsed: minutes(30), Expires: Stamp{At: now.Add(720 * time.Hour), Relative: "in 30 days"}, CanRevoke: true},
+			{ID: "k3", Name: hostile, Masked: "infsh_…0aB9", Kind: "API key", Words: "Reads the masked list", Scopes: []string{"secrets:read"}, CreatedBy: "grace@acme.example", Created: minutes(100)},
+		},
+	}
+}
+
+func sampleAPIKeyForm() APIKeyForm {
+	return APIKeyForm{Preset: "custom", Scopes: []string{"secrets:read"}, Choice: []ScopeChoice{
+		{"secrets:read", "See the masked list; reveal, if the role allows"},
+		{"secrets:write", "Add, change and delete secrets"},
+		{"apps:read", "See apps"},
+		{"apps:write", "Deploy apps"},
+		{"apps:execute", "Run apps with their secrets"},
+		{"teams:read", "See teams and members"},
+	}}
+}
+
+func sampleMembers(canManage bool) Members {
+	return Members{CanManage: canManage, Rows: []MemberRow{
+		{ID: "u1", Email: "ada@acme.example", Role: "owner", Joined: minutes(90 * 24 * 60), Self: true},
+		{ID: "u2", Email: "grace@acme.example", Role: "admin", Joined: minutes(20 * 24 * 60), CanChange: canManage, CanRemove: canManage},
+		{ID: "u3", Email: "a-very-long-address-of-a-person@subsidiary.acme.example", Role: "member", Joined: minutes(60), CanChange: canManage, CanRemove: canManage},
+	}}
+}
+
+func sampleActivity() Activity {
+	return Activity{
+		Pager: Pager{NewerURL: "/settings/activity?after=b", OlderURL: "/settings/activity?before=a"},
+		Rows: []ActivityRow{
+			{ID: "1", At: minutes(3), Who: "production runner", Action: "Resolved secrets for", Target: "acme/summariser", Allowed: true, From: "10.0.3.7", RunID: "run-7f3a0c"},
+			{ID: "2", At: minutes(4), Who: "ada@acme.example", Action: "Set a new version of", Target: "OPENAI_API_KEY", Allowed: true, From: "192.0.2.10"},
+			{ID: "3", At: minutes(9), Who: "lin@acme.example", Action: "Tried to delete", Target: "DATABASE_URL", Reason: "needs owner or admin", From: "2001:db8:85a3::8a2e:370:7334"},
+			{ID: "4", At: minutes(70), Who: "grace@acme.example", Action: "Signed in", Allowed: true, From: "192.0.2.44"},
+			{ID: "5", At: minutes(2000), Who: hostile, Action: "Set", Target: "ANTHROPIC_API_KEY", Allowed: true, From: "192.0.2.44"},
+		},
+	}
+}
+
+// sample is one page or partial in one state.
+type sample struct {
+	name string
+	view templ.Component
+}
+
+// samplePages are all full pages in the states that a person can meet.
+func samplePages(theme Theme) []sample {
+	page := func(path string) Page { return samplePage(path, theme) }
+	member := func(path string) Page {
+		p := page(path)
+		p.Team.Role = "member"
+		return p
+	}
+	public := Public{CSRF: "csrf-token", Theme: theme}
+	secrets := page("/settings/secrets")
+
+	add := sampleSecrets(true)
+	add.Add = &AddSecret{Key: "HF_TOKEN", Description: hostile, Return: "/settings/apps/acme/summariser", ReturnName: "acme/summariser", Known: sampleKnown}
+	addNew := sampleSecrets(true)
+	addNew.Add = &AddSecret{Known: sampleKnown}
+	addWrong := sampleSecrets(true)
+	addWrong.Add = &AddSecret{
+		Key: "HTTPS_PROXY", Description: "Company proxy", Known: sampleKnown,
+		Advice: NameAdvice{Risky: "HTTPS_PROXY sends the app’s traffic through another host.", CaseTwin: "https_proxy"},
+		Errors: FieldErrors{"": "Not saved yet.", "value": "The value ends with a space. Remove it, or keep it with the option below.", "allow_risky_name": "Tick the box to use this name."},
+	}
+	edit := sampleSecrets(true)
+	edit.Edit = &EditSecret{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3}
+	del := sampleSecrets(true)
+	del.Delete = &DeleteSecret{Key: "OPENAI_API_KEY", UsedBy: sampleUsedBy}
+	none := sampleSecrets(true)
+	none.Query, none.Rows, none.Total = `zebra"><script>`, nil, 0
+
+	flashed := page("/settings/secrets")
+	flashed.Flash = &Flash{Kind: FlashSuccess, Message: "Saved HF_TOKEN.", LinkURL: "/settings/apps/acme/summariser", Link: "Back to the check of acme/summariser"}
+
+	detail := SecretDetail{
+		Row: add.Rows[0], CanEdit: true, UsedBy: sampleUsedBy,
+		Edit: EditSecret{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3},
+		History: []SecretVersion{
+			{Version: 3, Created: minutes(4), By: "ada@acme.example", Current: true},
+			{Version: 2, Created: minutes(4000), By: "grace@acme.example", Note: "rollback to version 1"},
+			{Version: 1, Created: minutes(90000), By: "ada@acme.example"},
+		},
+	}
+	detailDelete := detail
+	detailDelete.Delete = &DeleteSecret{Key: "OPENAI_API_KEY"}
+	detailMember := detail
+	detailMember.CanEdit = false
+
+	app := sampleAppDetail()
+	healthy := app
+	healthy.Check = AppCheck{Items: app.Check.Items[:1]}
+
+	keys, keysAdd, keysNew, keysRevoke := sampleAPIKeys(), sampleAPIKeys(), sampleAPIKeys(), sampleAPIKeys()
+	form := sampleAPIKeyForm()
+	keysAdd.Add = &form
+	keysNew.Created = &NewAPIKey{Name: "production runner", Token: "infsh_8sJ2kQ4mN7pR1tV5xZ9bD3fH6jL0nP2rT4vX8yA1cE5gI7k", Runner: true}
+	keysRevoke.Revoke = &keys.Rows[0]
+
+	members, membersRole, membersRemove := sampleMembers(true), sampleMembers(true), sampleMembers(true)
+	members.MembersMayEdit = true
+	membersRole.Role = &MemberRole{Member: members.Rows[1], Choice: []string{"owner", "admin", "member"}}
+	membersRemove.Remove = &members.Rows[1]
+
+	return []sample{
+		{"setup", SetupPage(public, SetupForm{Code: "setup-code"})},
+		{"setup-errors", SetupPage(public, SetupForm{Email: "ada", Team: "Acme!", Errors: FieldErrors{"code": "This code is not the one that the server printed.", "email": "Enter an email address, such as name@example.com.", "password": "Use 10 characters or more.", "team": "Use lower-case letters, digits and dashes."}})},
+		{"login", LoginPage(public, LoginForm{Next: "/settings/secrets"})},
+		{"login-throttled", LoginPage(public, LoginForm{Email: "ada@acme.example", Throttled: "Too many tries. Wait 40 seconds, then try again.", Errors: FieldErrors{"": "Email and password do not match."}})},
+		{"error", ErrorPage(public, ErrorPageModel{Status: 404, Title: "There is nothing here", Detail: "The address may be mistyped, or belong to a team that you are not in.", RequestID: "01HV8-7f3a0c"})},
+		{"secrets", SecretsPage(secrets, sampleSecrets(true))},
+		{"secrets-flash", SecretsPage(flashed, sampleSecrets(true))},
+		{"secrets-member", SecretsPage(member("/settings/secrets"), sampleSecrets(false))},
+		{"secrets-empty", SecretsPage(secrets, Secrets{CanEdit: true, Known: sampleKnown})},
+		{"secrets-none", SecretsPage(secrets, none)},
+		{"secrets-add", SecretsPage(secrets, addNew)},
+		{"secrets-add-check", SecretsPage(secrets, add)},
+		{"secrets-add-errors", SecretsPage(secrets, addWrong)},
+		{"secrets-edit", SecretsPage(secrets, edit)},
+		{"secrets-delete", SecretsPage(secrets, del)},
+		{"secret", SecretPage(page("/settings/secrets/OPENAI_API_KEY"), detail)},
+		{"secret-delete", SecretPage(page("/settings/secrets/OPENAI_API_KEY"), detailDelete)},
+		{"secret-member", SecretPage(member("/settings/secrets/OPENAI_API_KEY"), detailMember)},
+		{"apps", AppsPage(page("/settings/apps"), Apps{Rows: []AppRow{
+			{AppRef: AppRef{Name: "acme/summariser"}, Description: "Sums up long documents", Version: 4, LastResolve: minutes(3), Keys: []AppKey{{"OPENAI_API_KEY", KeySet}, {"HF_TOKEN", KeyMissing}, {"SENTRY_DSN", KeyMissingOptional}, {"google.sheets", KeyUnavailable}}},
+			{AppRef: AppRef{Name: "acme/nightly-report"}, Description: hostile, Version: 1, Keys: []AppKey{{"DATABASE_URL", KeySet}}},
+			{AppRef: AppRef{Name: "acme/hello"}, Version: 2, LastResolve: minutes(6000)},
+		}})},
+		{"apps-empty", AppsPage(page("/settings/apps"), Apps{})},
+		{"app", AppPage(page("/settings/apps/acme/summariser"), app)},
+		{"app-healthy", AppPage(page("/settings/apps/acme/summariser"), healthy)},
+		{"apikeys", APIKeysPage(page("/settings/apikeys"), keys)},
+		{"apikeys-empty", APIKeysPage(page("/settings/apikeys"), APIKeys{})},
+		{"apikeys-add", APIKeysPage(page("/settings/apikeys"), keysAdd)},
+		{"apikeys-created", APIKeysPage(page("/settings/apikeys"), keysNew)},
+		{"apikeys-revoke", APIKeysPage(page("/settings/apikeys"), keysRevoke)},
+		{"members", MembersPage(page("/settings/members"), members)},
+		{"members-member", MembersPage(member("/settings/members"), sampleMembers(false))},
+		{"members-role", MembersPage(page("/settings/members"), membersRole)},
+		{"members-remove", MembersPage(page("/settings/members"), membersRemove)},
+		{"activity", ActivityPage(page("/settings/activity"), sampleActivity())},
+		{"activity-empty", ActivityPage(page("/settings/activity"), Activity{})},
+		{"integrations", IntegrationsPage(page("/settings/integrations"), Integrations{Declared: []IntegrationNeed{{Key: "google.sheets", Apps: sampleUsedBy[:1]}}})},
+		{"account", AccountPage(page("/settings/account"), Account{Email: "ada@acme.example", Sessions: 2, Logins: 1})},
+		{"account-errors", AccountPage(page("/settings/account"), Account{Email: "ada@acme.example", Sessions: 1, Errors: FieldErrors{"current": "This is not your current password.", "new": "Use 10 characters or more."}})},
+		{"device-enter", DevicePage(page("/device"), DeviceForm{})},
+		{"device", DevicePage(page("/device"), DeviceForm{Code: "WDJB-MJHT", Client: "infsh on build-7 " + hostile, Address: "192.0.2.10", Started: minutes(0), Expires: "in 10 minutes"})},
+		{"device-approved", DeviceResultPage(page("/device"), DeviceResult{Approved: true, Client: "infsh on build-7", Team: "Acme"})},
+		{"device-denied", DeviceResultPage(page("/device"), DeviceResult{})},
+		{"team-new", NewTeamPage(page("/teams/new"), NewTeam{})},
+		{"team-new-errors", NewTeamPage(page("/teams/new"), NewTeam{Username: "Acme Lab", Errors: FieldErrors{"username": "Use lower-case letters, digits and dashes."}})},
+	}
+}
+
+// samplePartials are what htmx receives.
+func samplePartials() []sample {
+	p := samplePage("/settings/secrets", ThemeSystem)
+	v := sampleSecrets(true)
+	keys, members := sampleAPIKeys(), sampleMembers(true)
+	keys.Created = &NewAPIKey{Name: "ci", Token: "infsh_token"}
+	return []sample{
+		{"SecretsTable", SecretsTable(p, v)},
+		{"SecretsSaved", SecretsSaved(p, v)},
+		{"AddSecretDialog", AddSecretDialog(p, AddSecret{Known: sampleKnown, Query: hostile})},
+		{"NameAdviceView", NameAdviceView(NameAdvice{Advice: hostile, Refused: hostile, Risky: hostile, Exists: hostile, EditURL: "/settings/secrets/A", CaseTwin: "a"})},
+		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", Query: "a", Errors: FieldErrors{"value": "The value is empty."}})},
+		{"DeleteSecretDialog", DeleteSecretDialog(p, DeleteSecret{Key: "A", Query: "a"})},
+		{"AppCheckView", AppCheckView(p, sampleAppDetail())},
+		{"APIKeyDialog", APIKeyDialog(p, sampleAPIKeyForm())},
+		{"APIKeyCreated", APIKeyCreated(p, keys)},
+		{"RevokeAPIKeyDialog", RevokeAPIKeyDialog(p, keys.Rows[0])},
+		{"APIKeysSaved", APIKeysSaved(p, keys)},
+		{"MemberRoleDialog", MemberRoleDialog(p, MemberRole{Member: members.Rows[1], Choice: []string{"admin", "member"}})},
+		{"RemoveMemberDialog", RemoveMemberDialog(p, members.Rows[1])},
+		{"MembersSaved", MembersSaved(p, members)},
+		{"ErrorDialog", ErrorDialog(ErrorPageModel{Status: 403, Title: "You may not do this", Detail: hostile})},
+		{"Notice", Notice(&Flash{Message: hostile}, true)},
+	}
+}

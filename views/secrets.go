@@ -1,0 +1,122 @@
+package views
+
+import "net/url"
+
+// Secrets is the list of a team's secrets.
+type Secrets struct {
+	Query   string // what was searched for
+	Rows    []SecretRow
+	Total   int  // matches in all, more than Rows where there are several pages
+	Any     bool // the team has at least one secret, whatever was searched for
+	CanEdit bool // the actor may add, change and delete
+	Pager   Pager
+
+	// Dialog is the state of the page: at most one of these is set.
+	Add    *AddSecret
+	Edit   *EditSecret
+	Delete *DeleteSecret
+
+	Known []KnownSecret // common secrets, for the empty state and suggestions
+}
+
+// SecretRow is one secret as the list shows it.
+type SecretRow struct {
+	Key         string
+	Description string
+	Masked      string
+	Version     int
+	UpdatedBy   string
+	Updated     Stamp
+	Warning     string // such as another key that differs only in case, or empty
+}
+
+// KnownSecret is a secret that many apps use.
+type KnownSecret struct {
+	Key         string
+	Service     string
+	Description string
+}
+
+// AddSecret is the form that adds a secret. It has no field for the value:
+// what was typed never comes back from the server.
+type AddSecret struct {
+	Key         string
+	Description string
+	Return      string // path of the check that led here, validated by the server
+	ReturnName  string // name of the app that is checked there
+	Query       string // the search to keep
+	Advice      NameAdvice
+	AllowRisky  bool        // the box was ticked
+	Verbatim    bool        // the box was ticked
+	Errors      FieldErrors // key, value, description, allow_risky_name
+	Known       []KnownSecret
+}
+
+// NameAdvice is what the server says about a name while it is typed.
+type NameAdvice struct {
+	Advice     string // proposes a better name
+	Refused    string // why this name can't be used
+	Risky      string // why this name needs the checkbox
+	Exists     string // the key is set already; EditURL leads to it
+	EditURL    string
+	CaseTwin   string // the team's key that differs only in case
+	AllowRisky bool
+}
+
+// EditSecret is the form that rotates a value or changes the description.
+type EditSecret struct {
+	Key         string
+	Description string
+	Masked      string
+	Version     int
+	Risky       string // why this name needs the checkbox, or empty
+	AllowRisky  bool
+	Verbatim    bool
+	Query       string
+	Errors      FieldErrors // value, description, allow_risky_name
+}
+
+// DeleteSecret asks whether to delete, and says who would miss it.
+type DeleteSecret struct {
+	Key    string
+	UsedBy []AppRef // registered apps whose current version declares the key
+	Query  string
+	Errors FieldErrors
+}
+
+// AppRef names an app and leads to its page.
+type AppRef struct {
+	Name     string // namespace/name
+	Optional bool   // the app declares the key as optional
+}
+
+// URL is the app's page.
+func (a AppRef) URL() string { return "/settings/apps/" + a.Name }
+
+// SecretDetail is one secret with its history.
+type SecretDetail struct {
+	Row     SecretRow
+	CanEdit bool
+	Edit    EditSecret // the form in the page
+	UsedBy  []AppRef
+	History []SecretVersion // newest first
+	Delete  *DeleteSecret   // the dialog is open
+}
+
+// SecretVersion is one entry of a secret's history.
+type SecretVersion struct {
+	Version int
+	Created Stamp
+	By      string
+	Current bool
+	Note    string // such as "rollback to version 3", or empty
+}
+
+func secretURL(key string) string { return "/settings/secrets/" + url.PathEscape(key) }
+
+func addURL(k KnownSecret) string {
+	return "/settings/secrets?" + url.Values{
+		"add":         {k.Key},
+		"description": {k.Service + ": " + k.Description},
+	}.Encode()
+}
