@@ -1,0 +1,194 @@
+package api
+
+import "time"
+
+// App is a registered app with its current version.
+type App struct {
+	Owned
+	Namespace   string     `json:"namespace"`
+	Name        string     `json:"name"`
+	Description string     `json:"description"`
+	VersionID   string     `json:"version_id"`
+	Version     AppVersion `json:"version"`
+}
+
+// AppVersion is what an app declared at one time. It never changes.
+type AppVersion struct {
+	ID      string `json:"id"`
+	ShortID string `json:"short_id"`
+	// Number counts an app's versions from 1.
+	Number int64 `json:"number"`
+	// Digest identifies the declared content.
+	Digest               string                   `json:"digest"`
+	CreatedAt            time.Time                `json:"created_at"`
+	RequiredSecrets      []SecretRequirement      `json:"required_secrets"`
+	RequiredIntegrations []IntegrationRequirement `json:"required_integrations"`
+}
+
+// SecretRequirement is a secret that an app declares.
+type SecretRequirement struct {
+	Key         string `json:"key"`
+	Description string `json:"description"`
+	Optional    bool   `json:"optional"`
+}
+
+// IntegrationRequirement is an integration that an app declares.
+type IntegrationRequirement struct {
+	Key         string   `json:"key"`
+	Description string   `json:"description"`
+	Optional    bool     `json:"optional"`
+	Secrets     []string `json:"secrets,omitempty"`
+	Scopes      []string `json:"scopes,omitempty"`
+}
+
+// AppWrite is the body of POST /apps. It is answered with 201 where it made a
+// version, and with 200 where the content was registered already. An empty
+// Namespace is the team's username.
+type AppWrite struct {
+	Namespace   string          `json:"namespace,omitempty"`
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Version     AppVersionWrite `json:"version"`
+}
+
+// AppVersionWrite is what the new version declares.
+type AppVersionWrite struct {
+	RequiredSecrets      []SecretRequirement      `json:"required_secrets"`
+	RequiredIntegrations []IntegrationRequirement `json:"required_integrations"`
+}
+
+// RequirementType is the kind of a [RequirementError].
+type RequirementType string
+
+// Kinds of requirement errors.
+const (
+	RequirementSecret      RequirementType = "secret"
+	RequirementIntegration RequirementType = "integration"
+	RequirementScope       RequirementType = "scope"
+)
+
+// RequirementError says what an app lacks, and what to do about it.
+type RequirementError struct {
+	Type    RequirementType `json:"type"`
+	Key     string          `json:"key"`
+	Message string          `json:"message"`
+	Action  Action          `json:"action"`
+}
+
+// ActionType is what a person has to do.
+type ActionType string
+
+// Kinds of actions.
+const (
+	ActionAddSecret ActionType = "add_secret"
+	ActionConnect   ActionType = "connect"
+	ActionAddScopes ActionType = "add_scopes"
+)
+
+// Action is what to do about a requirement error. URL opens the page where it
+// is done, filled in.
+type Action struct {
+	Type     ActionType `json:"type"`
+	Provider string     `json:"provider,omitempty"`
+	Scopes   []string   `json:"scopes,omitempty"`
+	URL      string     `json:"url,omitempty"`
+}
+
+// CheckRequest is the body of POST /apps/check. App, "namespace/name", leaves
+// that app's earlier declarations out of account.
+type CheckRequest struct {
+	Secrets      []SecretRequirement      `json:"secrets"`
+	Integrations []IntegrationRequirement `json:"integrations"`
+	App          string                   `json:"app,omitempty"`
+}
+
+// CheckState is what a check found about one declared key.
+type CheckState string
+
+// States of a declared key.
+const (
+	StateSet             CheckState = "set"
+	StateMissing         CheckState = "missing"
+	StateMissingOptional CheckState = "missing_optional"
+	// StateUnavailable is an integration that this server can't provide.
+	StateUnavailable CheckState = "unavailable"
+)
+
+// Kinds of [CheckItem].
+const (
+	CheckSecret      = "secret"
+	CheckIntegration = "integration"
+)
+
+// CheckItem is what a check found about one declared key.
+type CheckItem struct {
+	Key      string     `json:"key"`
+	Kind     string     `json:"kind"`
+	Optional bool       `json:"optional"`
+	State    CheckState `json:"state"`
+	// Version is the current version of a secret that is set, else 0.
+	Version    int64      `json:"version,omitempty"`
+	Message    string     `json:"message,omitempty"`
+	NearMisses []NearMiss `json:"near_misses,omitempty"`
+	URL        string     `json:"url,omitempty"`
+}
+
+// NearMiss is a secret that is set and may be the one that was meant. Team is
+// the username of another team of the caller's, if it is set there.
+type NearMiss struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
+	Team   string `json:"team,omitempty"`
+}
+
+// CheckResponse is the answer to POST /apps/check.
+type CheckResponse struct {
+	Satisfied bool               `json:"satisfied"`
+	Errors    []RequirementError `json:"errors"`
+	Items     []CheckItem        `json:"items"`
+	// Unused are the team's secrets that neither this manifest nor any
+	// registered app declares.
+	Unused []string `json:"unused"`
+}
+
+// IntegrationsCheckRequest is the body of POST /integrations/check.
+type IntegrationsCheckRequest struct {
+	Secrets      []SecretRequirement      `json:"secrets"`
+	Integrations []IntegrationRequirement `json:"integrations"`
+}
+
+// IntegrationsCheckResponse is the answer to POST /integrations/check.
+type IntegrationsCheckResponse struct {
+	Satisfied bool               `json:"satisfied"`
+	Errors    []RequirementError `json:"errors"`
+}
+
+// MaxRunIDLength is the longest run id that is accepted, in characters.
+const MaxRunIDLength = 128
+
+// ResolveRequest is the body of POST /internal/v1/resolve.
+type ResolveRequest struct {
+	// App is "namespace/name".
+	App string `json:"app"`
+	// Version is an id; empty means the current version.
+	Version string `json:"version,omitempty"`
+	RunID   string `json:"run_id,omitempty"`
+}
+
+// ResolveResponse is its answer. The server encodes it with MarshalRevealed.
+type ResolveResponse struct {
+	App     string `json:"app"`
+	Version string `json:"version"`
+	RunID   string `json:"run_id"`
+	// Env holds only keys that the version declares, the team grants, and that
+	// are set.
+	Env             map[string]*Plaintext `json:"env"`
+	Secrets         []ResolvedSecret      `json:"secrets"`
+	MissingOptional []string              `json:"missing_optional"`
+}
+
+// ResolvedSecret says which version of a secret was given.
+type ResolvedSecret struct {
+	Key     string `json:"key"`
+	Version int64  `json:"version"`
+}

@@ -1,0 +1,95 @@
+package api
+
+import "time"
+
+// ScopeTeam is the only scope of a secret.
+const ScopeTeam = "team"
+
+// Secret is a secret as the API shows it: masked.
+type Secret struct {
+	Owned
+	Key         string `json:"key"`
+	MaskedValue string `json:"masked_value"`
+	Description string `json:"description"`
+	Scope       string `json:"scope"`
+	Version     int64  `json:"version"`
+	// UpdatedBy is the email of who made the current version.
+	UpdatedBy string `json:"updated_by"`
+	// Warnings are sentences for the person who has just written the secret.
+	Warnings []string `json:"warnings,omitempty"`
+	// Value is set in the answer of GET /secrets/reveal/{key} alone. The server
+	// encodes that answer with MarshalRevealed.
+	Value *Plaintext `json:"value,omitempty"`
+}
+
+// SecretWrite is the body of POST /secrets and PUT /secrets/{key}. Key is not
+// read by PUT. In a PUT a nil Value or Description keeps what is there.
+type SecretWrite struct {
+	Key            string     `json:"key,omitempty"`
+	Value          *Plaintext `json:"value,omitempty"`
+	Description    *string    `json:"description,omitempty"`
+	AllowRiskyName bool       `json:"allow_risky_name,omitempty"`
+	Verbatim       bool       `json:"verbatim,omitempty"`
+}
+
+// SecretVersion is one entry of a secret's history.
+type SecretVersion struct {
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+	// CreatedBy is an email.
+	CreatedBy string `json:"created_by"`
+	Current   bool   `json:"current"`
+}
+
+// SecretVersions is the answer to GET /secrets/versions/{key}, newest first.
+type SecretVersions struct {
+	Items []SecretVersion `json:"items"`
+}
+
+// RollbackRequest is the body of POST /secrets/rollback/{key}.
+type RollbackRequest struct {
+	Version int64 `json:"version"`
+}
+
+// ImportRequest is the body of POST /secrets/import. All of its items are
+// written or none is.
+type ImportRequest struct {
+	Items          []ImportItem `json:"items"`
+	Overwrite      bool         `json:"overwrite"`
+	DryRun         bool         `json:"dry_run"`
+	AllowRiskyName bool         `json:"allow_risky_name,omitempty"`
+}
+
+// ImportItem is one secret to import.
+type ImportItem struct {
+	Key         string     `json:"key"`
+	Value       *Plaintext `json:"value"`
+	Description *string    `json:"description,omitempty"`
+}
+
+// ImportStatus says what an import does, or would do, with a key.
+type ImportStatus string
+
+// The states of an imported key.
+const (
+	ImportNew       ImportStatus = "new"
+	ImportChanged   ImportStatus = "changed"
+	ImportUnchanged ImportStatus = "unchanged"
+	// ImportExists is a key that is set and differs, without leave to overwrite.
+	ImportExists  ImportStatus = "exists"
+	ImportRefused ImportStatus = "refused"
+)
+
+// ImportResult is one line of an import's answer.
+type ImportResult struct {
+	Key    string       `json:"key"`
+	Status ImportStatus `json:"status"`
+	// Detail is a sentence that says why a key is refused.
+	Detail string `json:"detail,omitempty"`
+}
+
+// ImportResponse is the answer to POST /secrets/import.
+type ImportResponse struct {
+	Items   []ImportResult `json:"items"`
+	Written bool           `json:"written"`
+}

@@ -1,0 +1,120 @@
+// Package api holds the messages of the JSON API, for both of its ends, and a
+// Go client.
+//
+// The messages are compatible with version 2 of the public inference.sh API.
+// A message that carries a secret value or a credential holds it as a
+// [Plaintext], which decodes from JSON and refuses to be encoded to it:
+// wire.go is the one place where a value becomes JSON, and only by name.
+package api
+
+import "time"
+
+// BasePath is where the JSON API is mounted, below the server's URL.
+const BasePath = "/api"
+
+// ResolvePath is the runners' endpoint. It may be served by another listener
+// than the rest of the API.
+const ResolvePath = "/internal/v1/resolve"
+
+// TeamHeader names the team, by its username, that a request is meant for.
+// Without it the credential's own team is meant.
+const TeamHeader = "X-Infsh-Team"
+
+// Object is what every stored object has.
+type Object struct {
+	ID        string    `json:"id"`
+	ShortID   string    `json:"short_id"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// VisibilityPrivate is the only visibility: an object is seen by its team alone.
+const VisibilityPrivate = "private"
+
+// Owned is an object that belongs to a team.
+type Owned struct {
+	Object
+	UserID     string `json:"user_id"`
+	TeamID     string `json:"team_id"`
+	Visibility string `json:"visibility"`
+}
+
+// Me says who a credential is.
+type Me struct {
+	User User `json:"user"`
+	Team Team `json:"team"`
+	// Key describes the presented API key. It is nil for a browser's session.
+	Key *Credential `json:"key,omitempty"`
+}
+
+// User is a person's account.
+type User struct {
+	Object
+	Email string `json:"email"`
+	Name  string `json:"name,omitempty"`
+}
+
+// Kinds of [Credential].
+const (
+	// KindKey is an API key: bound to one team.
+	KindKey = "key"
+	// KindLogin is a CLI login: it may name any team of its user.
+	KindLogin = "login"
+)
+
+// Credential describes an API key or a CLI login without its secret part.
+type Credential struct {
+	ID     string   `json:"id"`
+	Kind   string   `json:"kind"`
+	Name   string   `json:"name"`
+	Scopes []string `json:"scopes"`
+}
+
+// Roles of a member.
+const (
+	RoleOwner  = "owner"
+	RoleAdmin  = "admin"
+	RoleMember = "member"
+)
+
+// Team is a team as one of its members sees it.
+type Team struct {
+	Object
+	Username string `json:"username"`
+	Name     string `json:"name"`
+	Email    string `json:"email,omitempty"`
+	// Role is the asking user's own role.
+	Role           string `json:"role"`
+	MembersMayEdit bool   `json:"members_may_edit"`
+}
+
+// TeamCreate is the body of POST /teams.
+type TeamCreate struct {
+	Username string `json:"username"`
+	Name     string `json:"name,omitempty"`
+	Email    string `json:"email,omitempty"`
+}
+
+// APIKey describes an API key. Key is masked: "infsh_…last4".
+type APIKey struct {
+	Owned
+	Name       string     `json:"name"`
+	Key        string     `json:"key"`
+	Scopes     []string   `json:"scopes"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+}
+
+// APIKeyCreate is the body of POST /apikeys. Nil Scopes means everything that
+// the user may do; an empty list means nothing.
+type APIKeyCreate struct {
+	Name   string    `json:"name"`
+	Scopes *[]string `json:"scopes,omitempty"`
+}
+
+// APIKeyCreated is the answer to POST /apikeys, the only one that holds the
+// whole key. The server encodes it with MarshalRevealed.
+type APIKeyCreated struct {
+	APIKey
+	Key *Plaintext `json:"key"`
+}

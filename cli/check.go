@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"infsh/api"
+	"infsh/manifest"
+)
+
+func (p *program) appCheckCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check [DIR|FILE]",
+		Short: "Say which declared keys are set or missing, and what to do",
+		Long: `Compares what app.yaml (or inf.yml) declares with what is set in the team, and
+says for each key what to do. Exits with 3 if something required is missing.`,
+		Example: `  infsh app check
+  infsh app check examples/summarizer --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := loadManifest(args)
+			if err != nil {
+				return err
+			}
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			name := ""
+			if m.Namespace != "" {
+				name = m.Namespace + "/" + m.Name
+			}
+			check, err := s.CheckApp(cmd.Context(), checkRequest(m, name))
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := p.json(check); err != nil {
+					return err
+				}
+			} else {
+				p.showCheck(check)
+			}
+			if !check.Satisfied {
+				return exitStatus(ExitRequirements)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the server's answer as a JSON object")
+	return cmd
+}
+
+func checkRequest(m *manifest.Manifest, app string) api.CheckRequest {
+	return api.CheckRequest{Secrets: secretRequirements(m), Integrations: integrationRequirements(m), App: app}
+}
+
+func (p *program) showCheck(check api.CheckResponse) {
+	if len(check.Items) > 0 {
+		rows := [][]string{{"KEY", "NEEDED", "STATE"}}
+		for _, item := range check.Items {
+			rows = append(rows, []string{item.Key, needed(item), stateOf(item)})
+		}
+		p.table(rows)
+	} else {
+		p.printf("The manifest declares no secrets and no integrations, so the app receives none.\n")
+	}
+	if lines := p.todo(check); len(lines) > 0 {
+		p.printf("\n")
+		for _, line := range lines {
+			p.printf("%s\n", inert(line))
+		}
+	}
+	if len(check.Unused) > 0 {
+		p.printf("\nunused (set in the team, declared by no app): %s\n", inert(strings.Join(check.Unused, ", ")))
+	}
+	if check.Satisfied {
+		p.notef("Everything that is required is set.")
+	} else {
+		p.notef("requirements not met: something required is missing.")
+	}
+}
+
+func needed(item api.CheckItem) string {
+	if item.Optional {
+		return "optional"
+	}
+	return "required"
+}
+
+func stateOf(item api.CheckItem) string {
+	switch item.State {
+	case api.StateSet:
+		if item.Version > 0 {
+			return fmt.Sprintf("set, version %d", item.Version)
+		}
+		return "set"
+	case api.StateMissing, api.StateMissingOptional:
+		return "missing"
+	case api.StateUnavailable:
+		return "not available"
+	}
+	return string(item.State)
+}
+
+// todo says what there is to do about each key that is not set. Where all is
+// set there is nothing.
+func (p *program) todo(check api.CheckResponse) []string {
+	var lines []string
+	for _, item := range check.Items {
+		if item.State == api.StateSet {
+			continue
+		}
+		lines = append(lines, about(item.Key, whatIsWrong(item)))
+		if item.Message == "" { // A message names the near misses itself.
+			for _, near := range item.NearMisses {
+				lines = append(lines, "  "+nearMiss(near))
+			}
+		}
+		if command := setCommand(item.Key); command != "" && item.Kind == api.CheckSecret {
+			lines = append(lines, "  "+command)
+		}
+		if link := p.link(item.URL); link != "" {
+			lines = append(lines, "  "+link)
+		}
+	}
+	return lines
+}
+
+func whatIsWrong(item api.CheckItem) string {
+	switch {
+	case item.Message != "":
+		return item.Message
+	case item.State == api.StateUnavailable:
+		return "this server does not offer it"
+	case item.Optional:
+		return "not set; the app runs without it"
+	}
+	return "not set; the app can't run without it"
+}
+
+func nearMiss(near api.NearMiss) string {
+	text := near.Key + " is set"
+	if near.Team != "" {
+		text += " in your team " + near.Team
+	}
+	if near.Reason != "" {
+		text += ": " + near.Reason
+	}
+	return text
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"infsh/api"
+	"infsh/redact"
+)
+
+const defaultURL = "http://127.0.0.1:8080"
+
+// serverURL is the server as it was configured.
+func (p *program) serverURL() string {
+	if url := p.env("INFSH_URL"); url != "" {
+		return url
+	}
+	return defaultURL
+}
+
+// session is a client with the credential that it acts with.
+type session struct {
+	*api.Client
+	credential redact.Value
+	// team is the username that was asked for, or empty.
+	team string
+	// saved is set where the credential comes from the saved login.
+	saved *savedLogin
+}
+
+// connect makes a client for whoever is logged in.
+func (p *program) connect() (*session, error) {
+	credential, ok, err := p.keyFromEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return p.session(credential, nil)
+	}
+	file, err := p.credentialFile()
+	if err != nil {
+		return nil, fail(ExitDenied, notLoggedIn, err.Error())
+	}
+	key, err := api.NormalizeURL(p.serverURL())
+	if err != nil {
+		return nil, err
+	}
+	saved, ok, err := file.load(key)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fail(ExitDenied, notLoggedIn, "There is no saved login for "+key+".")
+	}
+	return p.session(saved.credential, &saved)
+}
+
+func (p *program) session(credential redact.Value, saved *savedLogin) (*session, error) {
+	team := p.team
+	if team == "" {
+		team = p.env("INFSH_TEAM")
+	}
+	if team == "" && saved != nil {
+		team = saved.team
+	}
+	client, err := p.client(credential, team)
+	if err != nil {
+		return nil, err
+	}
+	return &session{Client: client, credential: credential, team: team, saved: saved}, nil
+}
+
+func (p *program) client(credential redact.Value, team string) (*api.Client, error) {
+	return api.New(p.serverURL(), credential, api.Options{
+		Team:          team,
+		InternalURL:   p.env("INFSH_INTERNAL_URL"),
+		AllowInsecure: isTrue(p.env("INFSH_ALLOW_HTTP")),
+		UserAgent:     "infsh/" + p.Version,
+		Logger:        p.log,
+	})
+}
+
+// keyFromEnvironment reads INFSH_API_KEY, or the file that INFSH_API_KEY_FILE
+// names. Its errors name the variable and never quote what it holds.
+func (p *program) keyFromEnvironment() (redact.Value, bool, error) {
+	source, text := "INFSH_API_KEY", p.env("INFSH_API_KEY")
+	if path := p.env("INFSH_API_KEY_FILE"); path != "" {
+		if text != "" {
+			return redact.Value{}, false, errors.New("INFSH_API_KEY and INFSH_API_KEY_FILE are both set: unset one of them")
+		}
+		var err error
+		if text, err = readKeyFile(path); err != nil {
+			return redact.Value{}, false, fmt.Errorf("INFSH_API_KEY_FILE: %w", err)
+		}
+		source = "INFSH_API_KEY_FILE"
+	} else if text == "" {
+		return redact.Value{}, false, nil
+	}
+	credential := redact.NewValue(text)
+	if err := api.CheckCredential(credential); err != nil {
+		return redact.Value{}, false, fail(ExitDenied, source+": "+err.Error())
+	}
+	return credential, true, nil
+}
+
+// readKeyFile reads a key and leaves out the line break at its end.
+func readKeyFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, 4096))
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"infsh/api"
+	"infsh/manifest"
+	"infsh/redact"
+	"infsh/runner"
+)
+
+// launcher is runner.Run but in tests.
+type launcher func(context.Context, runner.Command) (int, error)
+
+func (p *program) runCommand() *cobra.Command {
+	var (
+		app, file            string
+		pristine, redactKeys bool
+		verbose              bool
+	)
+	cmd := &cobra.Command{
+		Use:   "run [--app NAMESPACE/NAME[@VERSION]] [-f FILE] -- COMMAND [ARG…]",
+		Short: "Run a command with the secrets that its app declares",
+		Long: `Starts COMMAND with its usual environment plus the secrets that the app
+declares, and no others. INFSH_API_KEY and the other INFSH_* variables are kept
+from it. Secret values in what it prints are replaced by [redacted].
+
+Without --app, the app is that of app.yaml (or inf.yml) in this folder, or of
+FILE. It is registered first if its declarations have changed.
+
+If a required secret is missing, nothing starts, and the exit code is 3.
+Otherwise it is the command's, or 128+N if that died of signal N.`,
+		Example: `  infsh run -- python main.py
+  infsh run -f examples/summarizer/app.yaml -- ./summarize
+  infsh run --app acme/summarizer -- ./summarize`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &usageError{msg: "which command? Name it after --: infsh run -- python main.py", command: cmd.CommandPath()}
+			}
+			if app != "" && file != "" {
+				return &usageError{msg: "--app and --file name two different apps: give one of them", command: cmd.CommandPath()}
+			}
+			request := api.ResolveRequest{RunID: uuid.NewString()}
+			if app != "" {
+				var err error
+				if request.App, request.Version, err = parseApp(app); err != nil {
+					return err
+				}
+			}
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			if app == "" {
+				if request.App, request.Version, err = p.appHere(cmd.Context(), s, file); err != nil {
+					return err
+				}
+			}
+			resolved, err := s.Resolve(cmd.Context(), request)
+			if err != nil {
+				return runError(request.App, err)
+			}
+			if verbose {
+				for _, key := range resolved.MissingOptional {
+					p.notef("note: %s is optional and not set.", key)
+				}
+			}
+			return p.start(cmd.Context(), runner.Command{
+				Argv: args, Secrets: needles(resolved), Credential: s.credential,
+				Pristine: pristine, MaskWithKeys: redactKeys,
+			})
+		},
+	}
+	flags := cmd.Flags()
+	// What follows COMMAND belongs to it, with or without "--".
+	flags.SetInterspersed(false)
+	flags.StringVar(&app, "app", "", "a registered app, and optionally one of its versions")
+	flags.StringVarP(&file, "file", "f", "", "the app's manifest, or its folder")
+	flags.BoolVar(&pristine, "pristine", false, "start the command with a minimal environment instead of this one")
+	flags.BoolVar(&redactKeys, "redact-keys", false, "name the key in place of each redacted value")
+	flags.BoolVar(&verbose, "verbose", false, "name the optional secrets that are not set")
+	return cmd
+}
+
+// parseApp reads NAMESPACE/NAME[@VERSION].
+func parseApp(s string) (app, version string, err error) {
+	app, version, hasVersion := strings.Cut(s, "@")
+	namespace, name, ok := strings.Cut(app, "/")
+	if !ok || namespace == "" || name == "" || strings.Contains(name, "/") || hasVersion && version == "" {
+		return "", "", Usage("--app %s is not of the form NAMESPACE/NAME or NAMESPACE/NAME@VERSION", quote(s))
+	}
+	return app, version, nil
+}
+
+// appHere registers the manifest at hand and names exactly the version that
+// came of it, so that the run gets what this manifest declares. A key that may
+// not register runs the app as it is registered.
+func (p *program) appHere(ctx context.Context, s *session, path string) (app, version string, err error) {
+	if path == "" {
+		path = "."
+	}
+	m, err := manifest.Load(path)
+	if err != nil {
+		return "", "", err
+	}
+	registered, made, err := deploy(ctx, s, m)
+	switch {
+	case err == nil:
+		if made {
+			p.notef("Registered %s as %s, version %d.", m.Path, appName(registered), registered.Version.Number)
+		}
+		return appName(registered), registered.VersionID, nil
+	case !mayNotRegister(err):
+		return "", "", err
+	}
+	// Without a namespace the server takes the app to be in the team's own.
+	app = m.Name
+	if m.Namespace != "" {
+		app = m.Namespace + "/" + m.Name
+	}
+	p.notef("note: this credential may not register apps; running %s as it is registered.", app)
+	return app, "", nil
+}
+
+// mayNotRegister tells a credential without that right from one that is not
+// accepted at all, or not for this team.
+func mayNotRegister(err error) bool {
+	var answered *api.Error
+	return errors.As(err, &answered) && answered.Status == http.StatusForbidden && answered.Title != api.TitleWrongTeam
+}
+
+// runError says about an app what a bare "not found" does not.
+func runError(app string, err error) error {
+	var answered *api.Error
+	if errors.As(err, &answered) && errors.Is(err, api.ErrNotFound) && answered.Title != "" {
+		return fail(ExitNotFound, label("Not found", cmp.Or(answered.Detail, app+" is not registered")),
+			"`infsh app list` shows the team's apps; `infsh app deploy` registers the one in this folder.")
+	}
+	return err
+}
+
+// needles are the resolved secrets in a fixed order, so that warnings about
+// them come in the same order at each run.
+func needles(resolved api.ResolveResponse) []redact.Needle {
+	secrets := make([]redact.Needle, 0, len(resolved.Env))
+	for _, key := range slices.Sorted(maps.Keys(resolved.Env)) {
+		secrets = append(secrets, redact.Needle{Key: key, Value: resolved.Env[key].Value})
+	}
+	return secrets
+}
+
+// start hands this process over to the command and ends as the command does.
+func (p *program) start(ctx context.Context, command runner.Command) error {
+	command.Env = p.Environ()
+	command.Stdin, command.Stdout, command.Stderr = p.In, p.Out, p.Err
+	command.Warn = func(sentence string) { p.notef("warning: %s", sentence) }
+	// From here on signals are the runner's to pass on. A context that a signal
+	// cancels would have the command told twice, and by another signal.
+	code, err := p.launch(context.WithoutCancel(ctx), command)
+	if err != nil {
+		return fail(code, err.Error())
+	}
+	return exitStatus(code)
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"infsh/envvar"
+)
+
+func (p *program) secretsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "secrets",
+		Short: "Set, list, get, delete and import a team's secrets",
+		Example: `  infsh secrets set OPENAI_API_KEY sk-your-key-here
+  infsh secrets set OPENAI_API_KEY sk-your-key-here -d "For GPT-4 API calls"
+  infsh secrets list
+  infsh secrets get OPENAI_API_KEY
+  infsh secrets delete OPENAI_API_KEY`,
+		Args: cobra.ArbitraryArgs,
+		RunE: group,
+	}
+	cmd.AddCommand(
+		p.secretsSetCommand(), p.secretsListCommand(), p.secretsGetCommand(), p.secretsDeleteCommand(),
+		p.secretsHistoryCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(),
+	)
+	return cmd
+}
+
+// keyArgument reads a key from the command line.
+func keyArgument(arg string) (string, error) {
+	key, err := envvar.ParseKey(arg)
+	if err != nil {
+		return "", Usage("%s", err)
+	}
+	return string(key), nil
+}
+
+func (p *program) secretsListCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the team's secrets, masked",
+		Example: `  infsh secrets list
+  infsh secrets list --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			secrets, err := s.Secrets(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return p.json(secrets)
+			}
+			if len(secrets) == 0 {
+				p.notef("There are no secrets in this team yet. Add the first: infsh secrets set OPENAI_API_KEY")
+				return nil
+			}
+			rows := [][]string{{"KEY", "VALUE", "VERSION", "UPDATED (UTC)", "BY", "DESCRIPTION"}}
+			for _, secret := range secrets {
+				rows = append(rows, []string{
+					secret.Key, secret.MaskedValue, strconv.FormatInt(secret.Version, 10),
+					stamp(secret.UpdatedAt), secret.UpdatedBy, secret.Description,
+				})
+			}
+			p.table(rows)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
+}
+
+func (p *program) secretsGetCommand() *cobra.Command {
+	var reveal, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "get KEY",
+		Short: "Print a secret: masked, or with --reveal its value",
+		Long: `Prints the masked value of a secret.
+
+With --reveal it prints the value itself, byte for byte; a line break follows
+it only on a terminal. The server records who revealed what.`,
+		Example: `  infsh secrets get OPENAI_API_KEY
+  infsh secrets get TLS_KEY --reveal > key.pem
+  infsh secrets get OPENAI_API_KEY --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := keyArgument(args[0])
+			if err != nil {
+				return err
+			}
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			if reveal {
+				return p.reveal(cmd, s, key, asJSON)
+			}
+			secret, err := s.Secret(cmd.Context(), key)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return p.json(secret)
+			}
+			p.printf("%s\n", inert(secret.MaskedValue))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "print the value itself; this is recorded")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
+}
+
+// reveal is the one place where this program prints a value.
+func (p *program) reveal(cmd *cobra.Command, s *session, key string, asJSON bool) error {
+	secret, err := s.RevealSecret(cmd.Context(), key)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		data, err := secret.MarshalRevealed()
+		if err != nil {
+			return err
+		}
+		return p.json(json.RawMessage(data))
+	}
+	p.printf("%s", secret.Value.Reveal())
+	if p.terminal.out {
+		p.printf("\n")
+	}
+	return nil
+}
+
+func (p *program) secretsDeleteCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete KEY",
+		Short: "Delete a secret with all of its versions",
+		Example: `  infsh secrets delete OPENAI_API_KEY
+  infsh secrets delete OPENAI_API_KEY --yes`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := keyArgument(args[0])
+			if err != nil {
+				return err
+			}
+			if !yes && !p.terminal.in {
+				return Usage("deleting %s needs --yes, since there is no terminal to ask on", key)
+			}
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			if !yes {
+				// A key that is not there is told before anyone is asked.
+				if _, err := s.Secret(cmd.Context(), key); err != nil {
+					return err
+				}
+				if !p.confirm("Delete " + key + " with all of its versions? Apps that need it can't run without it.") {
+					return fail(ExitFailure, key+" was not deleted.")
+				}
+			}
+			if err := s.DeleteSecret(cmd.Context(), key); err != nil {
+				return err
+			}
+			p.notef("Deleted %s.", key)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "delete without asking")
+	return cmd
+}

@@ -1,0 +1,163 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"infsh/redact"
+)
+
+// A process that the command left behind may hold the pipes open. After the
+// command's end the output is read for lingering; then what is in the pipes at
+// that time, which the command may have printed, and no more.
+const (
+	lingering = time.Second
+	settle    = 20 * time.Millisecond
+	maxDrain  = 1 << 20 // the largest pipe of an ordinary user, see pipe(7)
+)
+
+// output is what the command prints, on its way through the masks.
+type output struct {
+	stdout, stderr *os.File // the command's ends, until started
+	pumps          []*pump
+	closed         sync.Once
+}
+
+// pump copies one pipe.
+type pump struct {
+	name   string
+	reader *os.File
+	to     io.Writer
+	writer *redact.Writer
+	done   chan struct{}
+	err    error
+}
+
+func newOutput(c Command) (*output, error) {
+	out := &output{}
+	var err error
+	if out.stdout, err = out.add("standard output", c.Stdout); err != nil {
+		return nil, err
+	}
+	if same(c.Stdout, c.Stderr) {
+		out.stderr = out.stdout
+		return out, nil
+	}
+	if out.stderr, err = out.add("standard error", c.Stderr); err != nil {
+		out.close()
+		return nil, err
+	}
+	return out, nil
+}
+
+func (out *output) add(name string, to io.Writer) (*os.File, error) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("making a pipe for %s: %w", name, err)
+	}
+	if to == nil {
+		to = io.Discard
+	}
+	out.pumps = append(out.pumps, &pump{name: name, reader: reader, to: to, done: make(chan struct{})})
+	return writer, nil
+}
+
+// same reports that two writers lead to one place, such as one terminal.
+func same(a, b io.Writer) bool {
+	fileA, isA := a.(*os.File)
+	fileB, isB := b.(*os.File)
+	if !isA || !isB {
+		return false
+	}
+	infoA, errA := fileA.Stat()
+	infoB, errB := fileB.Stat()
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+// started closes the command's ends in this process.
+func (out *output) started() {
+	out.closed.Do(func() {
+		out.stdout.Close()
+		if out.stderr != nil && out.stderr != out.stdout {
+			out.stderr.Close()
+		}
+	})
+}
+
+// close closes everything; after finish it does nothing.
+func (out *output) close() {
+	out.started()
+	for _, p := range out.pumps {
+		p.reader.Close()
+	}
+}
+
+func (out *output) copy(set *redact.Set, c Command) {
+	var opts []redact.Option
+	if c.MaskWithKeys {
+		opts = append(opts, redact.WithKeys())
+	}
+	for _, p := range out.pumps {
+		p.writer = set.NewWriter(p.to, opts...)
+		go p.run()
+	}
+}
+
+func (p *pump) run() {
+	defer close(p.done)
+	buf := make([]byte, 32<<10)
+	drained, draining := 0, false
+	for p.err == nil {
+		n, err := p.reader.Read(buf)
+		if n > 0 {
+			_, p.err = p.writer.Write(buf[:n])
+		}
+		if draining {
+			drained += n
+			if errors.Is(err, os.ErrDeadlineExceeded) || drained >= maxDrain {
+				break
+			}
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// A read with a deadline in the past does not look into the pipe.
+			draining = true
+			err = nil
+		}
+		if draining {
+			_ = p.reader.SetReadDeadline(time.Now().Add(settle))
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err := p.writer.Close(); p.err == nil {
+		p.err = err
+	}
+	// A command that prints on where nobody reads gets SIGPIPE, as without us.
+	p.reader.Close()
+}
+
+// finish waits for the rest of the output, and returns what was masked and which
+// output could not be written. That the reader went away is no error.
+func (out *output) finish() (map[string]int, error) {
+	for _, p := range out.pumps {
+		_ = p.reader.SetReadDeadline(time.Now().Add(lingering))
+	}
+	hits := make(map[string]int)
+	var failed []error
+	for _, p := range out.pumps {
+		<-p.done
+		for key, n := range p.writer.Hits() {
+			hits[key] += n
+		}
+		if p.err != nil && !errors.Is(p.err, syscall.EPIPE) {
+			failed = append(failed, fmt.Errorf("writing %s: %w", p.name, p.err))
+		}
+	}
+	return hits, errors.Join(failed...)
+}

@@ -1,0 +1,19 @@
+//go:build unix && !linux
+
+package runner
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+// attributes: only Linux can end the command with this process.
+func attributes() *syscall.SysProcAttr { return nil }
+
+// stopSelf returns when this process has been stopped and continued. Another
+// thread may take the signal, hence the moment's patience.
+func stopSelf() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	time.Sleep(10 * time.Millisecond)
+}

@@ -1,0 +1,37 @@
+package runner
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"os/signal"
+)
+
+// process is a running command, in this process's console group: Ctrl-C reaches
+// both by themselves, and this process ignores it.
+type process struct {
+	*os.Process
+	signals chan os.Signal
+}
+
+func start(cmd *exec.Cmd) (*process, error) {
+	p := &process{signals: make(chan os.Signal, 1)}
+	signal.Notify(p.signals, os.Interrupt)
+	if err := cmd.Start(); err != nil {
+		signal.Stop(p.signals)
+		return nil, err
+	}
+	p.Process = cmd.Process
+	return p, nil
+}
+
+func (p *process) wait(ctx context.Context) int {
+	defer signal.Stop(p.signals)
+	// Windows has no SIGTERM to send.
+	defer context.AfterFunc(ctx, func() { _ = p.Kill() })()
+	state, err := p.Wait()
+	if err != nil {
+		return 1
+	}
+	return state.ExitCode()
+}
