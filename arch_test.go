@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// imports says which packages of ours a package may import, tests aside. What
+// is not listed is forbidden, and a package without a row fails the test.
+var imports = map[string][]string{
+	// Leaves.
+	"problem":  {},
+	"envelope": {},
+	"redact":   {},
+	"static":   {},
+	"team":     {"problem"},
+	"envvar":   {"redact"},
+	"manifest": {"envvar"},
+	// The domain.
+	"audit":   {"problem", "team"},
+	"secret":  {"audit", "envelope", "envvar", "problem", "redact", "team"},
+	"app":     {"audit", "problem", "secret", "team"},
+	"account": {"audit", "problem", "redact", "team"},
+	"auth":    {"account", "audit", "problem", "redact", "team"},
+	// The server's outside.
+	"db":       {"account", "app", "audit", "auth", "envvar", "problem", "secret", "team"},
+	"views":    {"static"},
+	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "problem", "redact", "secret", "static", "team", "views"},
+	// The client.
+	"api":    {"envvar", "redact"},
+	"runner": {"envvar", "redact"},
+	"cli":    {"api", "envvar", "manifest", "redact", "runner"},
+	// The wiring.
+	"": {"account", "app", "audit", "auth", "cli", "db", "envelope", "handlers", "redact", "runner", "secret"},
+	// Tests' own.
+	"db/dbtest": {"db", "envelope", "team"},
+	"e2e":       {},
+}
+
+// Dependencies point one way.
+func TestImports(t *testing.T) {
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, "infsh"), "/")
+		allowed, ok := imports[name]
+		if !ok {
+			t.Errorf("package %q has no row in the table", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			ours, isOurs := strings.CutPrefix(imported, "infsh/")
+			if isOurs && !slices.Contains(allowed, ours) {
+				t.Errorf("package %q may not import %q", name, ours)
+			}
+		}
+	}
+}
+
+// drivers are imported by db alone: nothing else knows which database it is.
+func TestOnlyDBImportsADriver(t *testing.T) {
+	for _, p := range listPackages(t) {
+		for _, imported := range p.Imports {
+			if (imported == "github.com/lib/pq" || strings.HasPrefix(imported, "modernc.org/sqlite")) && p.ImportPath != "infsh/db" {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func listPackages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := dec.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// revealers are the places that may open a secret value or a credential, each
+// with the reason. A new one is a decision, not an accident.
+var revealers = map[string]string{
+	"account/password.go":      "checks the rules of a new password",
+	"account/setup.go":         "hashes the setup code",
+	"admin.go":                 "prints a new account's credentials, once",
+	"api/client.go":            "checks the form of a credential before it is sent",
+	"api/transport.go":         "sends the credential in the Authorization header, and takes values out of error texts",
+	"api/wire.go":              "encodes the messages that carry a value, by name",
+	"auth/device.go":           "hashes the device code",
+	"auth/passwords.go":        "hashes and verifies a password",
+	"auth/token.go":            "parses and hashes a credential",
+	"cli/credentials.go":       "writes the login to its 0600 file",
+	"cli/secrets.go":           "prints a value for `get --reveal`",
+	"handlers/api_secrets.go":  "answers GET /api/secrets/reveal, which is audited",
+	"runner/environment.go":    "puts the values into the child's environment",
+	"handlers/page_apikeys.go": "shows a new API key, once",
+	"secret/mask.go":           "makes the mask",
+	"secret/seal.go":           "encrypts the value",
+	"secret/service.go":        "checks the value that is to be set",
+	"serve.go":                 "prints the setup link",
+}
+
+// Only the listed files call Reveal, or make an actor.
+func TestWhoOpensValues(t *testing.T) {
+	seen := map[string]bool{}
+	walkCalls(t, func(file, _, method string) {
+		if method != "Reveal" || strings.HasPrefix(file, "redact/") {
+			return
+		}
+		seen[file] = true
+		if revealers[file] == "" {
+			t.Errorf("%s opens a value; if it must, give the reason in the table", file)
+		}
+	})
+	for file := range revealers {
+		if !seen[file] {
+			t.Errorf("%s is in the table and opens nothing", file)
+		}
+	}
+}
+
+// An actor is made by authentication alone.
+func TestWhoMakesActors(t *testing.T) {
+	walkCalls(t, func(file, pkg, method string) {
+		if pkg == "team" && method == "NewActor" && !strings.HasPrefix(file, "auth/") && !strings.HasPrefix(file, "db/dbtest/") {
+			t.Errorf("%s makes an actor; only package auth does", file)
+		}
+	})
+}
+
+// walkCalls visits each call of a selector in the program's own Go files.
+func walkCalls(t *testing.T, visit func(file, receiver, method string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if sel, ok := call.Fun.(*ast.SelectorExpr); ok {
+				receiver := ""
+				if id, ok := sel.X.(*ast.Ident); ok {
+					receiver = id.Name
+				}
+				visit(filepath.ToSlash(path), receiver, sel.Sel.Name)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,167 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"infsh/api"
+	"infsh/app"
+	"infsh/secret"
+	"infsh/team"
+)
+
+var appList = listable[app.App]{
+	fields: map[string]func(app.App) string{
+		"id":          func(a app.App) string { return a.ID },
+		"namespace":   func(a app.App) string { return a.Namespace },
+		"name":        func(a app.App) string { return a.Name },
+		"description": func(a app.App) string { return a.Description },
+		"created_at":  func(a app.App) string { return sortable(a.CreatedAt) },
+		"updated_at":  func(a app.App) string { return sortable(a.UpdatedAt) },
+	},
+	searched: []string{"namespace", "name", "description"},
+	sortedBy: "name",
+	id:       func(a app.App) string { return a.ID },
+}
+
+func (s *server) listApps(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var req api.ListRequest
+	if err := decode(r, &req, lenient, mayBeEmpty); err != nil {
+		return err
+	}
+	all, err := s.Apps.List(r.Context(), actor)
+	if err != nil {
+		return err
+	}
+	page, err := appList.page(all, req)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, mapList(page, appJSON))
+}
+
+func (s *server) deployApp(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.AppWrite
+	if err := decode(r, &body, lenient); err != nil {
+		return err
+	}
+	deployed, made, err := s.Apps.Deploy(r.Context(), actor, app.Registration{
+		Namespace: body.Namespace, Name: body.Name, Description: body.Description,
+		Requirements: requirements(body.Version.RequiredSecrets, body.Version.RequiredIntegrations),
+	})
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if made {
+		status = http.StatusCreated
+	}
+	return writeJSON(w, status, appJSON(deployed))
+}
+
+func (s *server) getApp(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	found, err := s.Apps.ByID(r.Context(), actor, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, appJSON(found))
+}
+
+func (s *server) getAppByName(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	found, err := s.Apps.ByName(r.Context(), actor, r.PathValue("namespace"), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, appJSON(found))
+}
+
+func (s *server) checkApp(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.CheckRequest
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	report, err := s.Secrets.Check(r.Context(), actor, body.App, requirements(body.Secrets, body.Integrations))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, checkJSON(report))
+}
+
+// checkIntegrations is the check as the SDK speaks it.
+func (s *server) checkIntegrations(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.IntegrationsCheckRequest
+	if err := decode(r, &body, lenient); err != nil {
+		return err
+	}
+	report, err := s.Secrets.Check(r.Context(), actor, "", requirements(body.Secrets, body.Integrations))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.IntegrationsCheckResponse{Satisfied: report.Satisfied(), Errors: requirementErrors(report.Blocking(), report.TeamName)})
+}
+
+func requirements(secrets []api.SecretRequirement, integrations []api.IntegrationRequirement) []secret.Requirement {
+	out := make([]secret.Requirement, 0, len(secrets)+len(integrations))
+	for _, r := range secrets {
+		out = append(out, secret.Requirement{Kind: secret.KindSecret, Key: r.Key, Description: r.Description, Optional: r.Optional})
+	}
+	for _, r := range integrations {
+		out = append(out, secret.Requirement{Kind: secret.KindIntegration, Key: r.Key, Description: r.Description, Optional: r.Optional, Secrets: r.Secrets, Scopes: r.Scopes})
+	}
+	return out
+}
+
+func appJSON(a app.App) api.App {
+	return api.App{
+		Owned:     owned(a.ID, a.CreatedByID, a.TeamID, a.CreatedAt, a.UpdatedAt),
+		Namespace: a.Namespace, Name: a.Name, Description: a.Description, VersionID: a.Current.ID, Version: appVersionJSON(a.Current),
+	}
+}
+
+func appVersionJSON(v app.Version) api.AppVersion {
+	out := api.AppVersion{
+		ID: v.ID, ShortID: shortID(v.ID), Number: v.Number, Digest: v.Digest, CreatedAt: v.CreatedAt,
+		RequiredSecrets: []api.SecretRequirement{}, RequiredIntegrations: []api.IntegrationRequirement{},
+	}
+	for _, r := range v.Requirements {
+		if r.Kind == secret.KindIntegration {
+			out.RequiredIntegrations = append(out.RequiredIntegrations, api.IntegrationRequirement{Key: r.Key, Description: r.Description, Optional: r.Optional, Secrets: r.Secrets, Scopes: r.Scopes})
+			continue
+		}
+		out.RequiredSecrets = append(out.RequiredSecrets, api.SecretRequirement{Key: r.Key, Description: r.Description, Optional: r.Optional})
+	}
+	return out
+}
+
+func checkJSON(report secret.Report) api.CheckResponse {
+	out := api.CheckResponse{Satisfied: report.Satisfied(), Errors: requirementErrors(report.Blocking(), report.TeamName), Items: []api.CheckItem{}, Unused: []string{}}
+	for _, item := range report.Items {
+		c := api.CheckItem{Key: item.Key, Kind: string(item.Kind), Optional: item.Optional, State: api.CheckState(item.State), Version: item.Version}
+		if item.State != secret.Set {
+			c.Message, c.URL = item.Message(report.TeamName), item.ActionURL()
+		}
+		for _, near := range item.NearMisses {
+			c.NearMisses = append(c.NearMisses, api.NearMiss{Key: string(near.Key), Reason: near.Reason, Team: near.Team})
+		}
+		out.Items = append(out.Items, c)
+	}
+	for _, key := range report.Unused {
+		out.Unused = append(out.Unused, string(key))
+	}
+	return out
+}
+
+// requirementErrors are what the SDK and the runner read.
+func requirementErrors(items []secret.Item, teamName string) []api.RequirementError {
+	out := make([]api.RequirementError, 0, len(items))
+	for _, item := range items {
+		e := api.RequirementError{Type: api.RequirementType(item.Kind), Key: item.Key, Message: item.Message(teamName)}
+		e.Action = api.Action{Type: api.ActionAddSecret, URL: item.ActionURL()}
+		if item.Kind == secret.KindIntegration {
+			e.Action.Type = api.ActionConnect
+			e.Action.Provider, _, _ = strings.Cut(item.Key, ".")
+		}
+		out = append(out, e)
+	}
+	return out
+}

@@ -1,0 +1,201 @@
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"infsh/api"
+	"infsh/problem"
+	"infsh/redact"
+	"infsh/secret"
+	"infsh/team"
+)
+
+// secretList says how POST /secrets/list searches, sorts and filters.
+var secretList = listable[secret.Secret]{
+	fields: map[string]func(secret.Secret) string{
+		"id":          func(s secret.Secret) string { return s.ID },
+		"key":         func(s secret.Secret) string { return string(s.Key) },
+		"description": func(s secret.Secret) string { return s.Description },
+		"version":     func(s secret.Secret) string { return fmt.Sprintf("%020d", s.Version) },
+		"updated_by":  func(s secret.Secret) string { return s.UpdatedBy },
+		"created_at":  func(s secret.Secret) string { return sortable(s.CreatedAt) },
+		"updated_at":  func(s secret.Secret) string { return sortable(s.UpdatedAt) },
+	},
+	searched: []string{"key", "description"},
+	sortedBy: "key",
+	id:       func(s secret.Secret) string { return s.ID },
+}
+
+// sortable writes a time so that text order is time order.
+func sortable(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+func (s *server) listSecrets(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var req api.ListRequest
+	if err := decode(r, &req, lenient, mayBeEmpty); err != nil {
+		return err
+	}
+	all, err := s.Secrets.List(r.Context(), actor)
+	if err != nil {
+		return err
+	}
+	page, err := secretList.page(all, req)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, mapList(page, secretJSON))
+}
+
+func (s *server) createSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.SecretWrite
+	if err := decode(r, &body, lenient); err != nil {
+		return err
+	}
+	written, err := s.Secrets.Set(r.Context(), actor, secret.Create, secretWrite(body.Key, body))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, writtenJSON(written))
+}
+
+func (s *server) updateSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.SecretWrite
+	if err := decode(r, &body, lenient); err != nil {
+		return err
+	}
+	key := r.PathValue("key")
+	if body.Key != "" && body.Key != key {
+		return problem.Invalid("key", "a secret can't be renamed; it is %s in the address", key)
+	}
+	written, err := s.Secrets.Set(r.Context(), actor, secret.Change, secretWrite(key, body))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, writtenJSON(written))
+}
+
+func secretWrite(key string, body api.SecretWrite) secret.Write {
+	return secret.Write{Key: key, Value: valueOf(body.Value), Description: body.Description, Verbatim: body.Verbatim, AllowRiskyName: body.AllowRiskyName}
+}
+
+func valueOf(p *api.Plaintext) *redact.Value {
+	if p == nil {
+		return nil
+	}
+	return &p.Value
+}
+
+func (s *server) getSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	found, err := s.Secrets.Get(r.Context(), actor, r.PathValue("key"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, secretJSON(found))
+}
+
+func (s *server) revealSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	found, value, err := s.Secrets.Reveal(r.Context(), actor, r.PathValue("key"))
+	if err != nil {
+		return err
+	}
+	out := secretJSON(found)
+	out.Value = api.NewPlaintext(value)
+	return writeRevealed(w, http.StatusOK, out)
+}
+
+func (s *server) deleteSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	if err := s.Secrets.Delete(r.Context(), actor, r.PathValue("key")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) secretVersions(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	versions, err := s.Secrets.History(r.Context(), actor, r.PathValue("key"))
+	if err != nil {
+		return err
+	}
+	out := api.SecretVersions{Items: []api.SecretVersion{}}
+	for _, v := range versions {
+		out.Items = append(out.Items, api.SecretVersion{Version: v.Number, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy, Current: v.Current})
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+func (s *server) rollbackSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.RollbackRequest
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	rolled, err := s.Secrets.Rollback(r.Context(), actor, r.PathValue("key"), body.Version)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, secretJSON(rolled))
+}
+
+func (s *server) importSecrets(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.ImportRequest
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	in := secret.Import{Overwrite: body.Overwrite, DryRun: body.DryRun, AllowRiskyName: body.AllowRiskyName}
+	for i, item := range body.Items {
+		if item.Value == nil {
+			return problem.Invalid(fmt.Sprintf("items[%d].value", i), "a value is needed")
+		}
+		in.Items = append(in.Items, secret.ImportItem{Key: item.Key, Value: item.Value.Value, Description: item.Description})
+	}
+	results, written, err := s.Secrets.Import(r.Context(), actor, in)
+	if err != nil {
+		return err
+	}
+	out := api.ImportResponse{Items: []api.ImportResult{}, Written: written}
+	for _, res := range results {
+		out.Items = append(out.Items, api.ImportResult{Key: res.Key, Status: api.ImportStatus(res.Status), Detail: res.Detail})
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+func secretJSON(s secret.Secret) api.Secret {
+	return api.Secret{
+		Owned: owned(s.ID, s.CreatedByID, s.TeamID, s.CreatedAt, s.UpdatedAt),
+		Key:   string(s.Key), MaskedValue: s.Masked, Description: s.Description, Scope: api.ScopeTeam, Version: s.Version, UpdatedBy: s.UpdatedBy,
+	}
+}
+
+func writtenJSON(written secret.Written) api.Secret {
+	out := secretJSON(written.Secret)
+	out.Warnings = written.Warnings
+	return out
+}
+
+func object(id string, created, updated time.Time) api.Object {
+	return api.Object{ID: id, ShortID: shortID(id), CreatedAt: created, UpdatedAt: updated}
+}
+
+func owned(id, userID, teamID string, created, updated time.Time) api.Owned {
+	return api.Owned{Object: object(id, created, updated), UserID: userID, TeamID: teamID, Visibility: api.VisibilityPrivate}
+}
+
+// shortID is the end of an id, which is random.
+func shortID(id string) string {
+	const length = 8
+	if len(id) <= length {
+		return id
+	}
+	return id[len(id)-length:]
+}
+
+func mapList[From, To any](in api.List[From], f func(From) To) api.List[To] {
+	out := api.List[To]{
+		Items: make([]To, len(in.Items)), NextCursor: in.NextCursor, PrevCursor: in.PrevCursor, HasNext: in.HasNext, HasPrevious: in.HasPrevious,
+		ItemsPerPage: in.ItemsPerPage, TotalItems: in.TotalItems,
+	}
+	for i := range in.Items {
+		out.Items[i] = f(in.Items[i])
+	}
+	return out
+}

@@ -1,0 +1,89 @@
+package handlers
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"infsh/audit"
+	"infsh/auth"
+	"infsh/problem"
+	"infsh/team"
+	"infsh/views"
+)
+
+// actWords say what an entry's action is.
+var actWords = map[string]string{
+	string(team.SetSecret):      "Set a secret",
+	string(team.DeleteSecret):   "Deleted a secret",
+	string(team.RevealSecret):   "Revealed a secret",
+	string(team.RollbackSecret): "Rolled a secret back",
+	string(team.ListSecrets):    "Listed secrets",
+	string(team.SecretHistory):  "Looked at a secret's history",
+	string(team.DeployApp):      "Deployed an app",
+	string(team.ResolveApp):     "Received an app's secrets",
+	string(team.CheckApp):       "Checked an app",
+	string(team.ListApps):       "Listed apps",
+	string(team.CreateAPIKey):   "Made an API key",
+	string(team.RevokeAPIKey):   "Revoked an API key",
+	string(team.ListAPIKeys):    "Listed API keys",
+	string(team.CreateTeam):     "Made the team",
+	string(team.EditTeam):       "Changed the team's settings",
+	string(team.ChangeRole):     "Changed a role",
+	string(team.RemoveMember):   "Removed a member",
+	string(team.ReadAudit):      "Read the activity",
+	audit.ActSetup:              "Set up the server",
+	audit.ActCreateUser:         "Made an account",
+	audit.ActLogin:              "Signed in",
+	audit.ActLogout:             "Signed out",
+	audit.ActSignOutAll:         "Signed out everywhere",
+	audit.ActSwitchTeam:         "Switched team",
+	audit.ActChangePassword:     "Changed the password",
+	audit.ActDeviceApprove:      "Approved a command line login",
+	audit.ActDeviceDeny:         "Denied a command line login",
+	audit.ActDeviceLogin:        "Signed in on a command line",
+}
+
+func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	var before int64
+	if q := r.URL.Query().Get("before"); q != "" {
+		var err error
+		if before, err = strconv.ParseInt(q, 10, 64); err != nil || before < 1 {
+			return problem.Invalid("before", "it must be the number of an entry")
+		}
+	}
+	entries, next, err := s.Audit.Activity(r.Context(), session.Actor, before)
+	if err != nil {
+		return err
+	}
+	p, err := s.chrome(w, r, session)
+	if err != nil {
+		return err
+	}
+	var model views.Activity
+	for _, e := range entries {
+		model.Rows = append(model.Rows, s.activityRow(e))
+	}
+	if next > 0 {
+		model.Pager.OlderURL = "/settings/activity?before=" + strconv.FormatInt(next, 10)
+	}
+	if before > 0 {
+		model.Pager.NewerURL = "/settings/activity"
+	}
+	s.render(w, r, http.StatusOK, views.ActivityPage(p, model))
+	return nil
+}
+
+func (s *server) activityRow(e audit.Entry) views.ActivityRow {
+	row := views.ActivityRow{
+		ID: e.ID, At: views.Ago(e.At, s.now()), Who: e.ActorName, Action: actWords[e.Action], Target: e.Target,
+		Allowed: e.Outcome == audit.Allowed, From: e.RemoteAddr, RunID: e.RunID,
+	}
+	if row.Action == "" {
+		row.Action = e.Action
+	}
+	if !row.Allowed {
+		row.Reason = strings.ReplaceAll(e.Reason, "_", " ")
+	}
+	return row
+}

@@ -1,0 +1,211 @@
+package handlers
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"infsh/auth"
+	"infsh/problem"
+	"infsh/team"
+	"infsh/views"
+)
+
+// scopeWords say in plain words what each scope lets a key do.
+var scopeWords = map[team.Scope]string{
+	team.ScopeSecretsRead:       "List secrets, and reveal them where its owner may",
+	team.ScopeSecretsWrite:      "Set and delete secrets",
+	team.ScopeAppsRead:          "List and check apps",
+	team.ScopeAppsWrite:         "Deploy apps",
+	team.ScopeAppsExecute:       "Receive an app's secrets, to run it",
+	team.ScopeIntegrationsRead:  "List integrations",
+	team.ScopeIntegrationsWrite: "Connect integrations",
+	team.ScopeTeamsRead:         "See the team and its members",
+	team.ScopeTeamsWrite:        "Change the team and its members",
+	team.ScopeAPIKeysRead:       "List API keys",
+	team.ScopeAPIKeysWrite:      "Make and revoke API keys",
+	team.ScopeUserRead:          "See whose key it is",
+}
+
+// The presets of the form.
+const (
+	presetAll    = "all"
+	presetRunner = "runner"
+	presetRead   = "read"
+	presetCustom = "custom"
+)
+
+var presetScopes = map[string][]string{
+	presetRunner: {string(team.ScopeAppsExecute)},
+	presetRead:   {string(team.ScopeAppsRead), string(team.ScopeSecretsRead), string(team.ScopeTeamsRead), string(team.ScopeUserRead)},
+}
+
+func (s *server) apiKeysPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	q := r.URL.Query()
+	p, model, err := s.apiKeys(w, r, session)
+	if err != nil {
+		return err
+	}
+	if q.Has("add") {
+		form := newAPIKeyForm()
+		if wants(r, "dialog") {
+			s.render(w, r, http.StatusOK, views.APIKeyDialog(p, form))
+			return nil
+		}
+		model.Add = &form
+	}
+	if id := q.Get("revoke"); id != "" {
+		i := slices.IndexFunc(model.Rows, func(row views.APIKeyRow) bool { return row.ID == id && row.CanRevoke })
+		if i < 0 {
+			return problem.New(problem.NotFound, "Not found: there is no such API key in this team.")
+		}
+		if wants(r, "dialog") {
+			s.render(w, r, http.StatusOK, views.RevokeAPIKeyDialog(p, model.Rows[i]))
+			return nil
+		}
+		model.Revoke = &model.Rows[i]
+	}
+	s.render(w, r, http.StatusOK, views.APIKeysPage(p, model))
+	return nil
+}
+
+func newAPIKeyForm() views.APIKeyForm {
+	form := views.APIKeyForm{Preset: presetAll}
+	for _, scope := range team.EveryScope() {
+		form.Choice = append(form.Choice, views.ScopeChoice{Scope: string(scope), Words: scopeWords[scope]})
+	}
+	return form
+}
+
+func (s *server) apiKeys(w http.ResponseWriter, r *http.Request, session auth.Session) (views.Page, views.APIKeys, error) {
+	model := views.APIKeys{CanCreate: session.Actor.Can(team.CreateAPIKey)}
+	p, err := s.chrome(w, r, session)
+	if err != nil {
+		return p, model, err
+	}
+	keys, err := s.Keys.List(r.Context(), session.Actor)
+	if err != nil {
+		return p, model, err
+	}
+	for _, k := range keys {
+		model.Rows = append(model.Rows, s.apiKeyRow(k, session.Actor))
+	}
+	return p, model, nil
+}
+
+func (s *server) apiKeyRow(k auth.Key, actor team.Actor) views.APIKeyRow {
+	row := views.APIKeyRow{
+		ID: k.ID, Name: k.Name, Masked: k.Masked(), Kind: "API key", Scopes: k.Scopes.Strings(), Words: scopesInWords(k.Scopes),
+		CreatedBy: k.Email, Created: views.Ago(k.CreatedAt, s.now()), LastUsed: views.Ago(k.LastUsedAt, s.now()),
+		CanRevoke: actor.Can(team.RevokeAPIKey) && (k.UserID == actor.UserID() || actor.Role().AtLeast(team.Admin)),
+	}
+	if !k.ExpiresAt.IsZero() {
+		row.Expires = views.Stamp{At: k.ExpiresAt}
+	}
+	switch {
+	case k.Kind == team.Login:
+		row.Kind = "Command line login"
+	case isRunner(k.Scopes):
+		row.Kind = "Runner key"
+	}
+	return row
+}
+
+func isRunner(s team.Scopes) bool { return len(s) == 1 && s[0] == team.ScopeAppsExecute }
+
+func scopesInWords(s team.Scopes) string {
+	switch {
+	case len(s) == 0:
+		return "Nothing"
+	case s.Cover(team.EveryScope()):
+		return "Everything its owner may do"
+	case isRunner(s):
+		return "Runs apps, nothing else"
+	}
+	var words []string
+	for _, scope := range team.EveryScope() {
+		if s.Allow(scope) {
+			words = append(words, scopeWords[scope])
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+func (s *server) createAPIKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	form := newAPIKeyForm()
+	form.Name, form.Preset, form.Scopes = r.PostForm.Get("name"), r.PostForm.Get("preset"), r.PostForm["scopes"]
+	var scopes *[]string
+	switch preset := presetScopes[form.Preset]; {
+	case preset != nil:
+		scopes = &preset
+	case form.Preset == presetCustom:
+		scopes = &form.Scopes
+	case form.Preset != presetAll && form.Preset != "":
+		return problem.Invalid("preset", "it must be all, runner, read or custom")
+	}
+	key, token, err := s.Keys.Create(r.Context(), session.Actor, form.Name, scopes, time.Time{})
+	if err != nil {
+		fields, ok := fieldErrors(err)
+		if !ok {
+			return err
+		}
+		form.Errors = fields
+		p, model, err := s.apiKeys(w, r, session)
+		if err != nil {
+			return err
+		}
+		if wants(r, "dialog") {
+			s.render(w, r, http.StatusUnprocessableEntity, views.APIKeyDialog(p, form))
+			return nil
+		}
+		model.Add = &form
+		s.render(w, r, http.StatusUnprocessableEntity, views.APIKeysPage(p, model))
+		return nil
+	}
+	p, model, err := s.apiKeys(w, r, session)
+	if err != nil {
+		return err
+	}
+	// The only page that ever shows a credential, and only this once.
+	model.Created = &views.NewAPIKey{Name: key.Name, Token: token.Reveal(), Runner: isRunner(key.Scopes)}
+	if isPartial(r) {
+		s.render(w, r, http.StatusOK, views.APIKeyCreated(p, model))
+		return nil
+	}
+	s.render(w, r, http.StatusOK, views.APIKeysPage(p, model))
+	return nil
+}
+
+func (s *server) revokeAPIKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	if r.PostForm.Get(methodField) != http.MethodDelete {
+		return problem.Invalid(methodField, "it must be DELETE")
+	}
+	id := r.PathValue("id")
+	_, before, err := s.apiKeys(w, r, session)
+	if err != nil {
+		return err
+	}
+	name := "you chose"
+	for _, row := range before.Rows {
+		if row.ID == id {
+			name = row.Name
+		}
+	}
+	if err := s.Keys.Revoke(r.Context(), session.Actor, id); err != nil {
+		return err
+	}
+	f := flash{flashRevoked, name}
+	if !isPartial(r) {
+		s.leaveFlash(w, f)
+		redirect(w, r, "/settings/apikeys")
+		return nil
+	}
+	p, model, err := s.apiKeys(w, r, session)
+	if err != nil {
+		return err
+	}
+	toast(w, f)
+	s.render(w, r, http.StatusOK, views.APIKeysSaved(p, model))
+	return nil
+}

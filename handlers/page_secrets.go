@@ -1,0 +1,357 @@
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"infsh/auth"
+	"infsh/envvar"
+	"infsh/problem"
+	"infsh/redact"
+	"infsh/secret"
+	"infsh/team"
+	"infsh/views"
+)
+
+func (s *server) secretsPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	q := r.URL.Query()
+	if q.Has("add") && wants(r, "dialog") {
+		p, err := s.chrome(w, r, session)
+		if err != nil {
+			return err
+		}
+		s.render(w, r, http.StatusOK, views.AddSecretDialog(p, *s.addForm(r, q)))
+		return nil
+	}
+	p, model, err := s.secrets(w, r, session, q.Get("q"))
+	if err != nil {
+		return err
+	}
+	if wants(r, "secrets-table") {
+		s.render(w, r, http.StatusOK, views.SecretsTable(p, model))
+		return nil
+	}
+	if q.Has("add") && model.CanEdit {
+		model.Add = s.addForm(r, q)
+	}
+	s.render(w, r, http.StatusOK, views.SecretsPage(p, model))
+	return nil
+}
+
+// addForm is the Add dialog, filled in by a link of a failed check.
+func (s *server) addForm(r *http.Request, q url.Values) *views.AddSecret {
+	form := &views.AddSecret{Key: q.Get("add"), Description: q.Get("description"), Query: q.Get("q"), Known: known()}
+	form.Return, form.ReturnName = checkReturn(q.Get("return"))
+	if form.Key != "" {
+		form.Advice = views.NameAdvice{Advice: envvar.Key(form.Key).Advice()}
+	}
+	return form
+}
+
+// checkReturn accepts only the page of an app's check as the way back.
+func checkReturn(path string) (accepted, name string) {
+	name, ok := strings.CutPrefix(path, "/settings/apps/")
+	if !ok {
+		return "", ""
+	}
+	if _, _, err := secret.ParseApp(name); err != nil {
+		return "", ""
+	}
+	return path, name
+}
+
+func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Session, query string) (views.Page, views.Secrets, error) {
+	p, err := s.chrome(w, r, session)
+	if err != nil {
+		return p, views.Secrets{}, err
+	}
+	all, err := s.Secrets.List(r.Context(), session.Actor)
+	if err != nil {
+		return p, views.Secrets{}, err
+	}
+	query = strings.TrimSpace(query)
+	model := views.Secrets{Query: query, Any: len(all) > 0, CanEdit: session.Actor.Can(team.SetSecret), Known: known()}
+	for _, found := range all {
+		if found.Matches(query) {
+			model.Rows = append(model.Rows, s.secretRow(found, all))
+		}
+	}
+	model.Total = len(model.Rows)
+	return p, model, nil
+}
+
+func (s *server) secretRow(one secret.Secret, all []secret.Secret) views.SecretRow {
+	row := views.SecretRow{
+		Key: string(one.Key), Description: one.Description, Masked: one.Masked, Version: int(one.Version),
+		UpdatedBy: one.UpdatedBy, Updated: views.Ago(one.UpdatedAt, s.now()),
+	}
+	for _, other := range all {
+		if other.Key != one.Key && strings.EqualFold(string(other.Key), string(one.Key)) {
+			row.Warning = fmt.Sprintf("Differs from %s only in case.", other.Key)
+		}
+	}
+	return row
+}
+
+func known() []views.KnownSecret {
+	var out []views.KnownSecret
+	for _, k := range envvar.WellKnown() {
+		out = append(out, views.KnownSecret{Key: string(k.Key), Service: k.Service, Description: k.Description})
+	}
+	return out
+}
+
+// formValue takes the value out of a form, with the line breaks that the
+// person typed: a form sends them as CRLF, and may add a last one.
+func formValue(r *http.Request, verbatim bool) redact.Value {
+	raw := r.PostForm.Get("value")
+	if verbatim {
+		return redact.NewValue(strings.ReplaceAll(raw, "\r\n", "\n"))
+	}
+	return redact.NewValue(envvar.FromForm(raw))
+}
+
+func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	form := views.AddSecret{
+		Key: strings.TrimSpace(r.PostForm.Get("key")), Description: r.PostForm.Get("description"), Query: r.PostForm.Get("q"),
+		AllowRisky: ticked(r, "allow_risky_name"), Verbatim: ticked(r, "verbatim"), Known: known(),
+	}
+	form.Return, form.ReturnName = checkReturn(r.PostForm.Get("return"))
+	value := formValue(r, form.Verbatim)
+	_, err := s.Secrets.Set(r.Context(), session.Actor, secret.Create, secret.Write{
+		Key: form.Key, Value: &value, Description: &form.Description, Verbatim: form.Verbatim, AllowRiskyName: form.AllowRisky,
+	})
+	if err == nil {
+		return s.secretsSaved(w, r, session, flash{flashAdded, form.Key}, form.Return)
+	}
+	fields, ok := fieldErrors(err)
+	if !ok {
+		return err
+	}
+	form.Errors = fields
+	form.Advice = adviceOn(form.Key, nil)
+	form.Advice.AllowRisky = form.AllowRisky
+	status := http.StatusUnprocessableEntity
+	if wants(r, "dialog") {
+		p, err := s.chrome(w, r, session)
+		if err != nil {
+			return err
+		}
+		s.render(w, r, status, views.AddSecretDialog(p, form))
+		return nil
+	}
+	p, model, err := s.secrets(w, r, session, form.Query)
+	if err != nil {
+		return err
+	}
+	model.Add = &form
+	s.render(w, r, status, views.SecretsPage(p, model))
+	return nil
+}
+
+// secretsSaved shows the list after a change. Someone who came from a failed
+// check is offered the way back to it.
+func (s *server) secretsSaved(w http.ResponseWriter, r *http.Request, session auth.Session, f flash, back string) error {
+	if !isPartial(r) {
+		s.leaveFlash(w, f)
+		to := settingsHome
+		if back != "" {
+			to = back
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return nil
+	}
+	p, model, err := s.secrets(w, r, session, r.PostForm.Get("q"))
+	if err != nil {
+		return err
+	}
+	p.Path = settingsHome
+	if back, name := checkReturn(back); back != "" {
+		p.Flash = &views.Flash{Kind: views.FlashSuccess, Message: f.message(), LinkURL: back, Link: "Back to the check of " + name}
+	}
+	toast(w, f)
+	s.render(w, r, http.StatusOK, views.SecretsSaved(p, model))
+	return nil
+}
+
+// nameAdvice says what there is to say about a name while it is typed.
+func (s *server) nameAdvice(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	all, err := s.Secrets.List(r.Context(), session.Actor)
+	if err != nil {
+		return err
+	}
+	keys := make([]envvar.Key, len(all))
+	for i := range all {
+		keys[i] = all[i].Key
+	}
+	s.render(w, r, http.StatusOK, views.NameAdviceView(adviceOn(strings.TrimSpace(r.URL.Query().Get("key")), keys)))
+	return nil
+}
+
+func adviceOn(name string, have []envvar.Key) views.NameAdvice {
+	var a views.NameAdvice
+	if name == "" {
+		return a
+	}
+	key, err := envvar.ParseKey(name)
+	if err != nil {
+		a.Refused = sentence(err.Error())
+		return a
+	}
+	switch key.Risk() {
+	case envvar.Refused:
+		a.Refused = sentence(key.Permit(false).Error())
+	case envvar.Risky:
+		a.Risky = sentence(key.Permit(false).Error())
+	}
+	a.Advice = key.Advice()
+	if slices.Contains(have, key) {
+		a.Exists = fmt.Sprintf("%s is set already. Edit it to store a new value.", key)
+		a.EditURL = "/settings/secrets/" + url.PathEscape(string(key))
+	}
+	for _, other := range have {
+		if other != key && strings.EqualFold(string(other), string(key)) {
+			a.CaseTwin = string(other)
+		}
+	}
+	return a
+}
+
+func (s *server) secretPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	key, q := r.PathValue("key"), r.URL.Query()
+	p, model, err := s.secretDetail(w, r, session, key)
+	if err != nil {
+		return err
+	}
+	switch {
+	case q.Has("edit") && wants(r, "dialog"):
+		model.Edit.Query = q.Get("q")
+		s.render(w, r, http.StatusOK, views.EditSecretDialog(p, model.Edit))
+		return nil
+	case q.Has("delete") && model.CanEdit:
+		remove := views.DeleteSecret{Key: key, UsedBy: model.UsedBy, Query: q.Get("q")}
+		if wants(r, "dialog") {
+			s.render(w, r, http.StatusOK, views.DeleteSecretDialog(p, remove))
+			return nil
+		}
+		model.Delete = &remove
+	}
+	s.render(w, r, http.StatusOK, views.SecretPage(p, model))
+	return nil
+}
+
+func (s *server) secretDetail(w http.ResponseWriter, r *http.Request, session auth.Session, key string) (views.Page, views.SecretDetail, error) {
+	var model views.SecretDetail
+	p, err := s.chrome(w, r, session)
+	if err != nil {
+		return p, model, err
+	}
+	found, err := s.Secrets.Get(r.Context(), session.Actor, key)
+	if err != nil {
+		return p, model, err
+	}
+	history, err := s.Secrets.History(r.Context(), session.Actor, key)
+	if err != nil {
+		return p, model, err
+	}
+	model.Row = s.secretRow(found, nil)
+	model.CanEdit = session.Actor.Can(team.SetSecret)
+	model.Edit = views.EditSecret{Key: key, Description: found.Description, Masked: found.Masked, Version: int(found.Version)}
+	if found.Key.Risk() == envvar.Risky {
+		model.Edit.Risky = sentence(found.Key.Permit(false).Error())
+	}
+	for _, v := range history {
+		model.History = append(model.History, views.SecretVersion{Version: int(v.Number), Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, Current: v.Current})
+	}
+	model.UsedBy, err = s.usedBy(r, session, key)
+	return p, model, err
+}
+
+// usedBy returns the apps whose current version declares the key.
+func (s *server) usedBy(r *http.Request, session auth.Session, key string) ([]views.AppRef, error) {
+	apps, err := s.Apps.List(r.Context(), session.Actor)
+	if err != nil {
+		return nil, err
+	}
+	var out []views.AppRef
+	for _, a := range apps {
+		for _, req := range a.Current.Requirements {
+			if req.Kind == secret.KindSecret && req.Key == key {
+				out = append(out, views.AppRef{Name: a.FullName(), Optional: req.Optional})
+			}
+		}
+	}
+	return out, nil
+}
+
+// secretForm is the plain form's way to PUT and DELETE.
+func (s *server) secretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	switch r.PostForm.Get(methodField) {
+	case http.MethodPut:
+		return s.editSecretForm(w, r, session)
+	case http.MethodDelete:
+		return s.deleteSecretForm(w, r, session)
+	}
+	return problem.Invalid(methodField, "it must be PUT or DELETE")
+}
+
+func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	key := r.PathValue("key")
+	verbatim, risky := ticked(r, "verbatim"), ticked(r, "allow_risky_name")
+	write := secret.Write{Key: key, Verbatim: verbatim, AllowRiskyName: risky}
+	if r.PostForm.Get("value") != "" {
+		value := formValue(r, verbatim)
+		write.Value = &value
+	}
+	if r.PostForm.Has("description") {
+		description := r.PostForm.Get("description")
+		write.Description = &description
+	}
+	_, err := s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
+	if err == nil {
+		return s.secretsSaved(w, r, session, flash{flashChanged, key}, "")
+	}
+	fields, ok := fieldErrors(err)
+	if !ok {
+		return err
+	}
+	p, model, err := s.secretDetail(w, r, session, key)
+	if err != nil {
+		return err
+	}
+	model.Edit.Description, model.Edit.Query = r.PostForm.Get("description"), r.PostForm.Get("q")
+	model.Edit.AllowRisky, model.Edit.Verbatim = risky, verbatim
+	model.Edit.Errors = fields
+	if wants(r, "dialog") {
+		s.render(w, r, http.StatusUnprocessableEntity, views.EditSecretDialog(p, model.Edit))
+		return nil
+	}
+	s.render(w, r, http.StatusUnprocessableEntity, views.SecretPage(p, model))
+	return nil
+}
+
+func (s *server) deleteSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	key := r.PathValue("key")
+	if err := s.Secrets.Delete(r.Context(), session.Actor, key); err != nil {
+		return err
+	}
+	return s.secretsSaved(w, r, session, flash{flashDeleted, key}, "")
+}
+
+func (s *server) rollbackSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	version, err := strconv.ParseInt(r.PostForm.Get("version"), 10, 64)
+	if err != nil {
+		return problem.Invalid("version", "it must be the number of a version")
+	}
+	rolled, err := s.Secrets.Rollback(r.Context(), session.Actor, r.PathValue("key"), version)
+	if err != nil {
+		return err
+	}
+	s.leaveFlash(w, flash{flashRolled, fmt.Sprintf("%s to version %d, as version %d,", rolled.Key, version, rolled.Version)})
+	redirect(w, r, "/settings/secrets/"+url.PathEscape(string(rolled.Key)))
+	return nil
+}

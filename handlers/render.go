@@ -1,0 +1,194 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/a-h/templ"
+
+	"infsh/auth"
+	"infsh/problem"
+	"infsh/views"
+)
+
+// render writes a component that has been rendered whole, so that an error
+// never leaves half a page.
+func (s *server) render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
+	var page bytes.Buffer
+	if err := c.Render(r.Context(), &page); err != nil {
+		s.log.ErrorContext(r.Context(), "render", "request_id", requestID(r), "route", r.Pattern, "error", err)
+		http.Error(w, "Something went wrong on the server.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(page.Bytes())
+}
+
+// chrome collects what every signed-in page shows around its content.
+func (s *server) chrome(w http.ResponseWriter, r *http.Request, session auth.Session) (views.Page, error) {
+	teams, err := s.Accounts.Teams(r.Context(), session.Actor)
+	if err != nil {
+		return views.Page{}, err
+	}
+	p := views.Page{CSRF: session.CSRF, Theme: themeOf(r), Path: r.URL.Path, Email: session.Actor.Email(), Flash: s.takeFlash(w, r)}
+	for _, t := range teams {
+		shown := views.Team{ID: t.ID, Username: t.Username, Name: t.Name, Role: string(t.Role)}
+		p.Teams = append(p.Teams, shown)
+		if t.ID == session.Actor.TeamID() {
+			p.Team = shown
+		}
+	}
+	if p.Team.ID == "" {
+		// The membership ended between two queries; the next request says so.
+		return views.Page{}, problem.New(problem.NotSignedIn, "Sign in again.")
+	}
+	return p, nil
+}
+
+const themeCookie = "theme"
+
+func themeOf(r *http.Request) views.Theme {
+	c, err := r.Cookie(themeCookie)
+	if err != nil {
+		return views.ParseTheme("")
+	}
+	return views.ParseTheme(c.Value)
+}
+
+// redirect leads on after a form: with 303, so that a reload does not send the
+// form again, or over HTMX as a whole page.
+func redirect(w http.ResponseWriter, r *http.Request, to string) {
+	if isPartial(r) {
+		w.Header().Set("HX-Redirect", to)
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// toLogin leads to the login page and back to where the person was. An HTMX
+// request comes from a page, so that page is where they were.
+func (s *server) toLogin(w http.ResponseWriter, r *http.Request) {
+	next := ""
+	switch {
+	case isPartial(r):
+		if u, err := url.Parse(r.Header.Get("HX-Current-URL")); err == nil {
+			next = u.EscapedPath()
+		}
+	case r.Method == http.MethodGet:
+		next = r.URL.RequestURI()
+	}
+	to := "/login"
+	if next = localPath(next, ""); next != "" && next != "/" {
+		to += "?next=" + url.QueryEscape(next)
+	}
+	redirect(w, r, to)
+}
+
+// flash is what a redirect's target tells the person: a kind from a fixed list
+// and a short subject, never a value.
+type flash struct {
+	kind    flashKind
+	subject string
+}
+
+type flashKind string
+
+const (
+	flashAdded    flashKind = "added"
+	flashChanged  flashKind = "changed"
+	flashDeleted  flashKind = "deleted"
+	flashRolled   flashKind = "rolled_back"
+	flashRevoked  flashKind = "revoked"
+	flashRole     flashKind = "role"
+	flashRemoved  flashKind = "removed"
+	flashPolicy   flashKind = "policy"
+	flashPassword flashKind = "password"
+	flashSwitched flashKind = "switched"
+	flashTeam     flashKind = "team"
+)
+
+var flashWords = map[flashKind]string{
+	flashAdded:    "%s was added.",
+	flashChanged:  "%s was saved.",
+	flashDeleted:  "%s was deleted, with all its versions.",
+	flashRolled:   "%s was rolled back.",
+	flashRevoked:  "The API key %s was revoked.",
+	flashRole:     "The role of %s was changed.",
+	flashRemoved:  "%s was removed from the team.",
+	flashPolicy:   "The team's settings were saved.",
+	flashPassword: "Your password was changed. All other sessions and command line logins have ended.",
+	flashSwitched: "You are in team %s now.",
+	flashTeam:     "Team %s was made, and you own it.",
+}
+
+func (f flash) message() string {
+	return strings.Replace(flashWords[f.kind], "%s", f.subject, 1)
+}
+
+func (s *server) flashCookie() string {
+	if s.secure() {
+		return "__Host-infsh-flash"
+	}
+	return "infsh_flash"
+}
+
+// leaveFlash keeps a message for the next page.
+func (s *server) leaveFlash(w http.ResponseWriter, f flash) {
+	http.SetCookie(w, &http.Cookie{
+		Name: s.flashCookie(), Value: url.QueryEscape(string(f.kind) + ":" + f.subject), Path: "/", MaxAge: 60,
+		HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode,
+	})
+}
+
+func (s *server) takeFlash(w http.ResponseWriter, r *http.Request) *views.Flash {
+	c, err := r.Cookie(s.flashCookie())
+	if err != nil || isPartial(r) {
+		return nil
+	}
+	http.SetCookie(w, &http.Cookie{Name: s.flashCookie(), Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode})
+	text, err := url.QueryUnescape(c.Value)
+	if err != nil {
+		return nil
+	}
+	kind, subject, _ := strings.Cut(text, ":")
+	f := flash{kind: flashKind(kind), subject: subject}
+	if flashWords[f.kind] == "" || len(subject) > 300 {
+		return nil
+	}
+	return &views.Flash{Kind: views.FlashSuccess, Message: f.message()}
+}
+
+// toast tells the same over HTMX, by an event that app.js turns into a toast
+// and a live region's text.
+func toast(w http.ResponseWriter, f flash) {
+	event := map[string]any{"infsh:toast": map[string]string{"message": f.message(), "kind": string(views.FlashSuccess)}}
+	b, err := json.Marshal(event)
+	if err != nil {
+		return
+	}
+	// A header is ASCII.
+	w.Header().Set("HX-Trigger", asciiJSON(b))
+}
+
+func asciiJSON(b []byte) string {
+	var out strings.Builder
+	for _, r := range string(b) {
+		switch {
+		case r < 0x80:
+			out.WriteRune(r)
+		case r < 0x10000:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return out.String()
+}

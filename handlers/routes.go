@@ -1,0 +1,169 @@
+package handlers
+
+import (
+	"net/http"
+
+	"infsh/auth"
+	"infsh/team"
+)
+
+// access says what a route asks of who calls it.
+type access string
+
+const (
+	// public asks nothing.
+	public access = "public"
+	// page asks for a session, and sends anyone else to the login page.
+	page access = "page"
+	// machine asks for an API key as a bearer token.
+	machine access = "api"
+	// runner asks for the same, on the listener for runners.
+	runner access = "runner"
+	// health asks nothing, and is on both listeners.
+	health access = "health"
+)
+
+type (
+	publicFunc func(http.ResponseWriter, *http.Request) error
+	pageFunc   func(http.ResponseWriter, *http.Request, auth.Session) error
+	apiFunc    func(http.ResponseWriter, *http.Request, team.Actor) error
+)
+
+type route struct {
+	method, path string
+	access       access
+	public       publicFunc
+	page         pageFunc
+	api          apiFunc
+}
+
+// routes is every route of the program. Who may do what behind them stands in
+// team/policy.go; access_test.go has a row for each.
+func (s *server) routes() []route {
+	pub := func(method, path string, f publicFunc) route {
+		return route{method: method, path: path, access: public, public: f}
+	}
+	pg := func(method, path string, f pageFunc) route {
+		return route{method: method, path: path, access: page, page: f}
+	}
+	ap := func(method, path string, f apiFunc) route {
+		return route{method: method, path: path, access: machine, api: f}
+	}
+	return []route{
+		// Health.
+		{method: "GET", path: "/healthz", access: health, public: s.healthz},
+		{method: "GET", path: "/readyz", access: health, public: s.readyz},
+
+		// Signing in.
+		pub("GET", "/{$}", s.home),
+		pub("GET", "/static/", s.static),
+		pub("GET", "/setup", s.setupPage),
+		pub("POST", "/setup", s.setup),
+		pub("GET", "/login", s.loginPage),
+		pub("POST", "/login", s.login),
+		pg("POST", "/logout", s.logout),
+		pg("POST", "/theme", s.setTheme),
+		pg("GET", "/device", s.devicePage),
+		pg("POST", "/device", s.decideDevice),
+
+		// Teams.
+		pg("POST", "/teams/switch", s.switchTeam),
+		pg("GET", "/teams/new", s.newTeamPage),
+		pg("POST", "/teams/new", s.newTeam),
+
+		// Settings.
+		pg("GET", "/settings", s.settings),
+		pg("GET", "/settings/secrets", s.secretsPage),
+		pg("POST", "/settings/secrets", s.addSecretForm),
+		pg("GET", "/settings/advice", s.nameAdvice),
+		pg("GET", "/settings/secrets/{key}", s.secretPage),
+		pg("POST", "/settings/secrets/{key}", s.secretForm),
+		pg("PUT", "/settings/secrets/{key}", s.editSecretForm),
+		pg("DELETE", "/settings/secrets/{key}", s.deleteSecretForm),
+		pg("POST", "/settings/secrets/{key}/rollback", s.rollbackSecretForm),
+		pg("GET", "/settings/apps", s.appsPage),
+		pg("GET", "/settings/apps/{namespace}/{name}", s.appPage),
+		pg("GET", "/settings/integrations", s.integrationsPage),
+		pg("GET", "/settings/apikeys", s.apiKeysPage),
+		pg("POST", "/settings/apikeys", s.createAPIKeyForm),
+		pg("POST", "/settings/apikeys/{id}", s.revokeAPIKeyForm),
+		pg("GET", "/settings/members", s.membersPage),
+		pg("POST", "/settings/members/policy", s.membersPolicyForm),
+		pg("POST", "/settings/members/{id}/role", s.memberRoleForm),
+		pg("POST", "/settings/members/{id}/remove", s.removeMemberForm),
+		pg("GET", "/settings/activity", s.activityPage),
+		pg("GET", "/settings/account", s.accountPage),
+		pg("POST", "/settings/account/password", s.changePassword),
+		pg("POST", "/settings/account/sessions/revoke", s.signOutEverywhere),
+
+		// JSON API.
+		ap("GET", "/api/me", s.me),
+		ap("POST", "/api/logout", s.apiLogout),
+		ap("POST", "/api/secrets/list", s.listSecrets),
+		ap("POST", "/api/secrets", s.createSecret),
+		ap("POST", "/api/secrets/import", s.importSecrets),
+		ap("GET", "/api/secrets/reveal/{key}", s.revealSecret),
+		ap("GET", "/api/secrets/{key}", s.getSecret),
+		ap("PUT", "/api/secrets/{key}", s.updateSecret),
+		ap("DELETE", "/api/secrets/{key}", s.deleteSecret),
+		ap("GET", "/api/secrets/versions/{key}", s.secretVersions),
+		ap("POST", "/api/secrets/rollback/{key}", s.rollbackSecret),
+		ap("GET", "/api/teams", s.listTeams),
+		ap("POST", "/api/teams", s.createTeam),
+		ap("GET", "/api/teams/check-username", s.checkUsername),
+		ap("GET", "/api/teams/{id}", s.getTeam),
+		ap("POST", "/api/apps/list", s.listApps),
+		ap("POST", "/api/apps", s.deployApp),
+		ap("POST", "/api/apps/check", s.checkApp),
+		ap("GET", "/api/apps/{id}", s.getApp),
+		ap("GET", "/api/apps/{namespace}/{name}", s.getAppByName),
+		ap("POST", "/api/integrations/check", s.checkIntegrations),
+		ap("POST", "/api/apikeys/list", s.listAPIKeys),
+		ap("POST", "/api/apikeys", s.createAPIKey),
+		ap("DELETE", "/api/apikeys/{id}", s.revokeAPIKey),
+		pub("POST", "/api/device/code", s.startDevice),
+		pub("POST", "/api/device/token", s.pollDevice),
+
+		// Runners.
+		{method: "POST", path: "/internal/v1/resolve", access: runner, api: s.resolve},
+	}
+}
+
+// mount is the only way from a route to a handler: it obtains the actor that
+// the route asks for, or refuses.
+func (s *server) mount(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.serve(rt, w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
+	switch rt.access {
+	case public, health:
+		if err := s.checkPublicForm(r); err != nil {
+			return err
+		}
+		return rt.public(w, r)
+	case machine, runner:
+		actor, err := s.Authenticator.Bearer(r)
+		if err != nil {
+			return err
+		}
+		return rt.api(w, r, actor)
+	case page:
+		session, err := s.Authenticator.Session(r)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Vary", "Cookie, HX-Request, HX-Target")
+		if !isSafe(r.Method) {
+			if err := s.checkForm(r, session); err != nil {
+				return err
+			}
+		}
+		return rt.page(w, r, session)
+	}
+	return notFound()
+}

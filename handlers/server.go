@@ -1,0 +1,120 @@
+// Package handlers speaks HTTP: the pages, the JSON API and the runners'
+// endpoint. Handlers are thin: they parse a request, call one domain function
+// with the actor, and render what it returns. They return their errors, which
+// errors.go alone turns into answers.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"infsh/account"
+	"infsh/app"
+	"infsh/audit"
+	"infsh/auth"
+	"infsh/secret"
+)
+
+// Services are the domain.
+type Services struct {
+	Accounts *account.Service
+	Sessions *auth.Sessions
+	Keys     *auth.Keys
+	Devices  *auth.Devices
+	Secrets  *secret.Service
+	Apps     *app.Service
+	Audit    *audit.Service
+	// Authenticator turns requests into actors.
+	Authenticator *auth.Authenticator
+}
+
+// Config is what the handlers need to know of the configuration.
+type Config struct {
+	// PublicURL is the address under which people reach the server.
+	PublicURL *url.URL
+	// InternalApart serves /internal/ and /metrics from Internal alone.
+	InternalApart bool
+	// Ready says whether the database and the KEK answer.
+	Ready func(context.Context) error
+	Log   *slog.Logger
+}
+
+type server struct {
+	Services
+	config Config
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// Handlers are the two faces of the server.
+type Handlers struct {
+	// Main serves people and the JSON API, and the runners too unless they
+	// are kept apart.
+	Main http.Handler
+	// Internal serves the runners' endpoint, and nothing else.
+	Internal http.Handler
+}
+
+// New makes the handlers.
+func New(config Config, services Services) Handlers {
+	s := &server{Services: services, config: config, log: config.Log, now: time.Now}
+	return Handlers{
+		Main:     s.wrap(s.mux(func(r route) bool { return r.access != runner || !config.InternalApart })),
+		Internal: s.wrap(s.mux(func(r route) bool { return r.access == runner || r.access == health })),
+	}
+}
+
+// mux mounts the routes that are wanted. What no route takes is answered in
+// the same words and headers as everything else.
+func (s *server) mux(want func(route) bool) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range s.routes() {
+		if want(r) {
+			mux.Handle(r.method+" "+r.path, s.mount(r))
+		}
+	}
+	mux.HandleFunc(elsewhere, func(w http.ResponseWriter, r *http.Request) {
+		if allowed := allowedMethods(mux, r); allowed != "" {
+			w.Header().Set("Allow", allowed)
+			s.fail(w, r, methodNotAllowed(allowed))
+			return
+		}
+		s.fail(w, r, notFound())
+	})
+	return mux
+}
+
+// elsewhere is the pattern of what no route takes.
+const elsewhere = "/"
+
+// allowedMethods lists the methods by which the request's path has a route.
+func allowedMethods(mux *http.ServeMux, r *http.Request) string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != elsewhere {
+			allowed = append(allowed, method)
+		}
+	}
+	return strings.Join(allowed, ", ")
+}
+
+// fail answers in the language of the address.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if isMachine(r) {
+		s.failJSON(w, r, err)
+		return
+	}
+	s.failPage(w, r, err)
+}
+
+func isMachine(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/internal/") || r.URL.Path == "/api"
+}
+
+func (s *server) secure() bool { return s.config.PublicURL.Scheme == "https" }

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"infsh/account"
+	"infsh/app"
+	"infsh/audit"
+	"infsh/auth"
+	"infsh/handlers"
+	"infsh/runner"
+	"infsh/secret"
+)
+
+// Limits of connections. A slow client holds a connection no longer than
+// these; handlers themselves are quick.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 20 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 32 << 10
+	// shutdownTimeout leaves room within the 10 s that a supervisor is promised.
+	shutdownTimeout = 9 * time.Second
+	// sweepInterval is how often expired sessions are removed.
+	sweepInterval = time.Hour
+)
+
+func serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server: web pages, JSON API and the runners' endpoint",
+		Long: `Run the server. Its first start makes the data dir with a SQLite database and
+a key file, and prints a link with which the first account is made.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := readSettings(cmd, serveSettings)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+			defer stop()
+			return serve(ctx, s, cmd.ErrOrStderr())
+		},
+	}
+	addSettings(cmd, serveSettings)
+	return cmd
+}
+
+// serve runs until ctx is done, then finishes the accepted requests.
+func serve(ctx context.Context, s settings, stderr io.Writer) error {
+	private()
+	if err := runner.Harden(); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.logLevel}))
+	st, err := openStore(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := st.db.Close(); err != nil {
+			log.Error("close the database", "error", err)
+		}
+	}()
+
+	main, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	publicURL := s.publicURL
+	if publicURL == nil {
+		publicURL = urlOf(main.Addr())
+	}
+	services := newServices(st, publicURL.Scheme == "https")
+	faces := handlers.New(handlers.Config{
+		PublicURL: publicURL, InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
+	}, services)
+
+	servers := []*http.Server{newServer(faces.Main, log)}
+	listeners := []net.Listener{main}
+	if s.internalListen != "" {
+		internal, err := net.Listen("tcp", s.internalListen)
+		if err != nil {
+			return errors.Join(fmt.Errorf("--internal-listen: %w", err), main.Close())
+		}
+		servers = append(servers, newServer(faces.Internal, log))
+		listeners = append(listeners, internal)
+		fmt.Fprintf(stderr, "runners are served on %s\n", urlOf(internal.Addr()))
+	}
+	if err := printSetupLink(ctx, services.Accounts, publicURL, stderr); err != nil {
+		return err
+	}
+	go sweep(ctx, services.Sessions, log)
+
+	failed := make(chan error, len(servers))
+	for i := range servers {
+		go func() { failed <- servers[i].Serve(listeners[i]) }()
+	}
+	fmt.Fprintf(stderr, "listening on %s\n", urlOf(main.Addr()))
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	return shutDown(servers, log)
+}
+
+// newServices makes the domain over an open store.
+func newServices(st *store, secure bool) handlers.Services {
+	passwords := auth.NewPasswords()
+	sessions := auth.NewSessions(st.db.Auth(), passwords, secure)
+	return handlers.Services{
+		Accounts:      account.NewService(st.db.Accounts(), st.kek, passwords),
+		Sessions:      sessions,
+		Keys:          auth.NewKeys(st.db.Auth()),
+		Devices:       auth.NewDevices(st.db.Auth()),
+		Secrets:       secret.NewService(st.db.Secrets(), st.kek),
+		Apps:          app.NewService(st.db.Apps()),
+		Audit:         audit.NewService(st.db),
+		Authenticator: auth.NewAuthenticator(st.db.Auth(), sessions, handlers.RequestID),
+	}
+}
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// printSetupLink prints the link of the very first user, while there is none.
+func printSetupLink(ctx context.Context, accounts *account.Service, publicURL *url.URL, stderr io.Writer) error {
+	code, needed, err := accounts.NewSetupCode(ctx)
+	if err != nil || !needed {
+		return err
+	}
+	link := publicURL.JoinPath("setup")
+	link.RawQuery = url.Values{"code": {code.Reveal()}}.Encode()
+	fmt.Fprintf(stderr, "\nNobody has an account yet. Open this link once to make the first one:\n\n  %s\n\n", link)
+	return nil
+}
+
+func sweep(ctx context.Context, sessions *auth.Sessions, log *slog.Logger) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := sessions.Sweep(ctx); err != nil {
+				log.Error("remove expired sessions", "error", err)
+			}
+		}
+	}
+}
+
+func shutDown(servers []*http.Server, log *slog.Logger) error {
+	log.Info("stopping; accepted requests are finished first")
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	var errs []error
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil {
+			errs = append(errs, err, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

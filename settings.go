@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// settings are the server's configuration, validated once. A flag beats its
+// environment variable, which beats the default.
+type settings struct {
+	listen         string
+	internalListen string
+	dataDir        string
+	databaseURL    string
+	kek            string
+	publicURL      *url.URL // nil: from the real address of the listener
+	logLevel       slog.Level
+}
+
+// setting is one flag with its environment variable. A secret one may also be
+// read from the file that the variable with _FILE names, and is never a flag's
+// default, which --help would print.
+type setting struct {
+	flag, env, fallback, usage string
+	secret                     bool
+}
+
+var storeSettings = []setting{
+	{flag: "data-dir", env: "INFSH_DATA_DIR", fallback: "./infsh-data", usage: "folder of the SQLite file and the key file"},
+	{flag: "database-url", env: "INFSH_DATABASE_URL", usage: "postgres://… puts all state in PostgreSQL (default SQLite in the data dir)", secret: true},
+	{flag: "kek", env: "INFSH_KEK", usage: "key encryption key: file:PATH or env:NAME (default file: kek.json in the data dir)"},
+}
+
+var serveSettings = append([]setting{
+	{flag: "listen", env: "INFSH_LISTEN", fallback: "127.0.0.1:8080", usage: "address of the web pages and the JSON API"},
+	{flag: "internal-listen", env: "INFSH_INTERNAL_LISTEN", usage: "address of /internal/… and /metrics alone (default on the main one)"},
+	{flag: "public-url", env: "INFSH_PUBLIC_URL", usage: "address that people use; https turns on Secure cookies and HSTS (default from --listen)"},
+	{flag: "log-level", env: "INFSH_LOG_LEVEL", fallback: "info", usage: "debug, info, warn or error"},
+}, storeSettings...)
+
+func addSettings(cmd *cobra.Command, list []setting) {
+	for _, s := range list {
+		usage := s.usage
+		if s.fallback != "" {
+			usage += fmt.Sprintf(" (default %s)", s.fallback)
+		}
+		cmd.Flags().String(s.flag, "", usage+" [$"+s.env+"]")
+	}
+}
+
+// value finds a setting's value.
+func (s setting) value(cmd *cobra.Command) (string, error) {
+	if f := cmd.Flags().Lookup(s.flag); f != nil && f.Changed {
+		return f.Value.String(), nil
+	}
+	if v, ok := os.LookupEnv(s.env); ok && v != "" {
+		return v, nil
+	}
+	if path, ok := os.LookupEnv(s.env + "_FILE"); ok && s.secret && path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("%s_FILE: %w", s.env, err)
+		}
+		return strings.TrimSpace(string(b)), nil
+	}
+	return s.fallback, nil
+}
+
+// readSettings reads and checks all settings of a command.
+func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
+	values := map[string]string{}
+	for _, s := range list {
+		v, err := s.value(cmd)
+		if err != nil {
+			return settings{}, err
+		}
+		values[s.flag] = v
+	}
+	dataDir, err := filepath.Abs(values["data-dir"])
+	if err != nil {
+		return settings{}, fmt.Errorf("--data-dir: %w", err)
+	}
+	out := settings{
+		listen: values["listen"], internalListen: values["internal-listen"], dataDir: dataDir,
+		databaseURL: values["database-url"], kek: values["kek"],
+	}
+	if out.kek == "" {
+		out.kek = "file:" + filepath.Join(dataDir, "kek.json")
+	}
+	if v := values["log-level"]; v != "" {
+		if err := out.logLevel.UnmarshalText([]byte(v)); err != nil {
+			return settings{}, fmt.Errorf("--log-level: it must be debug, info, warn or error")
+		}
+	}
+	if v := values["public-url"]; v != "" {
+		u, err := url.Parse(v)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+			return settings{}, fmt.Errorf("--public-url: it must be like https://infsh.example.com, without a path")
+		}
+		u.Path = ""
+		out.publicURL = u
+	}
+	if v := out.databaseURL; v != "" && !strings.HasPrefix(v, "postgres://") && !strings.HasPrefix(v, "postgresql://") {
+		// The URL may hold a password, so it is not repeated.
+		return settings{}, fmt.Errorf("--database-url: it must begin with postgres://")
+	}
+	return out, nil
+}
+
+// urlOf is the address under which a listener is reached from this machine.
+func urlOf(addr net.Addr) *url.URL {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return &url.URL{Scheme: "http", Host: addr.String()}
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
+}
