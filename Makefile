@@ -1,0 +1,52 @@
+# make run    build infsh with Go alone and start it on http://127.0.0.1:8080
+# make test   install what the tests need, and run them all
+# make demo   the main job on a throwaway server, shown step by step
+# make lint   what CI checks beside the tests
+# make css    build static/app.css again (needs Node, for developers only)
+
+GO ?= go
+STATICCHECK = $(GO) tool -modfile=tools.mod staticcheck
+
+.PHONY: run build test demo bench torture lint generate css test-needs clean
+
+run: build
+	./infsh serve
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o infsh .
+
+test: test-needs
+	$(GO) test -race -timeout 20m ./...
+
+# Installs what the tests need if it is missing and that is permitted; else it
+# says what to install.
+test-needs:
+	@sh tools/test-needs.sh
+
+demo: build
+	@INFSH=$(CURDIR)/infsh sh examples/demo.sh
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./envelope ./redact ./secret
+
+# The long forms: every fuzz target for a while, and the property tests with
+# many more samples.
+torture: test-needs
+	@sh tools/torture.sh
+
+generate:
+	$(GO) tool templ generate
+	$(GO) tool templ fmt views
+
+css:
+	npm ci --no-audit --no-fund
+	npm run build
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted by gofmt:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+clean:
+	rm -rf infsh node_modules

@@ -1,0 +1,46 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Each file of testdata/script is a session of the command line against a
+// fresh server. It finds there the API keys of acme's owner (INFSH_API_KEY),
+// of a member (MEMBER_API_KEY) and of a runner (RUNNER_API_KEY), and of
+// another team's owner (OTHER_API_KEY).
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			// testscript's own T is no testing.TB, so the server reports to the
+			// test around it.
+			s := start(t, filepath.Join(env.WorkDir, ".server"))
+			owner := s.createUser("ada@example.com", "acme")
+			env.Setenv("PATH", filepath.Dir(infsh)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			env.Setenv("INFSH_URL", s.URL)
+			env.Setenv("INFSH_API_KEY", owner.APIKey)
+			env.Setenv("MEMBER_API_KEY", s.createUser("bo@example.com", "acme").APIKey)
+			env.Setenv("OTHER_API_KEY", s.createUser("eve@example.com", "beta").APIKey)
+			env.Setenv("RUNNER_API_KEY", s.apiKey(owner, "runner", "apps:execute"))
+			env.Defer(s.stop)
+			return nil
+		},
+	})
+}
+
+// apiKey makes an API key with the scopes.
+func (s *server) apiKey(u user, name string, scopes ...string) string {
+	s.t.Helper()
+	a := s.call(u.APIKey, "POST", "/api/apikeys", map[string]any{"name": name, "scopes": scopes})
+	var made struct{ Key string }
+	a.json(s.t, &made)
+	if made.Key == "" {
+		s.t.Fatalf("no API key was made: %d %.300s", a.StatusCode, a.Body)
+	}
+	return made.Key
+}

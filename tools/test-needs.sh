@@ -1,0 +1,29 @@
+#!/bin/sh
+# Makes sure that what the tests need is there: a C compiler for the race
+# detector, and Chromium for the browser tests. On Debian and as root it
+# installs what is missing; elsewhere it says what to install.
+set -eu
+
+need() { # command, Debian package
+	command -v "$1" >/dev/null 2>&1 && return 0
+	echo "The tests need $1." >&2
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+		echo "Installing Debian's package $2 …" >&2
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get install -y --no-install-recommends "$2" >/dev/null 2>&1 ||
+			{ apt-get update >/dev/null && apt-get install -y --no-install-recommends "$2" >/dev/null; }
+	fi
+	if ! command -v "$1" >/dev/null 2>&1; then
+		echo "Install it and run this again; on Debian: apt-get install $2" >&2
+		exit 1
+	fi
+}
+
+need go golang-go
+need gcc gcc
+need git git
+if ! command -v chromium >/dev/null 2>&1 && [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ]; then
+	: # The tests use the browser that CHROMIUM names.
+else
+	need chromium chromium
+fi

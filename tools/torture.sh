@@ -1,0 +1,11 @@
+#!/bin/sh
+# The long forms of the tests: each fuzz target for FUZZTIME (default 60s).
+set -eu
+time=${FUZZTIME:-60s}
+for file in $(grep -rl --include='*_test.go' '^func Fuzz' .); do
+	dir=$(dirname "$file")
+	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
+		echo "== $dir $target"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "./$dir"
+	done
+done
