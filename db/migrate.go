@@ -59,7 +59,7 @@ func (d *DB) Identity(ctx context.Context) (id Identity, ok bool, err error) {
 		if err := q.get(ctx, &tables, count); err != nil || tables == 0 {
 			return err
 		}
-		err := q.get(ctx, &id, "SELECT id, kek_id, kek_check FROM stores WHERE only = 1")
+		err := q.get(ctx, &id, "SELECT id, kek_id, kek_check FROM stores WHERE singleton = 1")
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -73,7 +73,7 @@ func (d *DB) Identity(ctx context.Context) (id Identity, ok bool, err error) {
 // start at once on an empty store one wins; the others read its identity.
 func (d *DB) SetIdentity(ctx context.Context, id Identity) error {
 	return d.update(ctx, func(q querier) error {
-		_, err := q.exec(ctx, "INSERT INTO stores (only, id, kek_id, kek_check) VALUES (1, ?, ?, ?) ON CONFLICT DO NOTHING", id.StoreID, id.KEKID, id.KEKCheck)
+		_, err := q.exec(ctx, "INSERT INTO stores (singleton, id, kek_id, kek_check) VALUES (1, ?, ?, ?) ON CONFLICT DO NOTHING", id.StoreID, id.KEKID, id.KEKCheck)
 		return err
 	})
 }

@@ -6,20 +6,32 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"infsh/db/dbtest"
 )
 
 // Each file of testdata/script is a session of the command line against a
 // fresh server. It finds there the API keys of acme's owner (INFSH_API_KEY),
 // of a member (MEMBER_API_KEY) and of a runner (RUNNER_API_KEY), and of
-// another team's owner (OTHER_API_KEY).
+// another team's owner (OTHER_API_KEY). Each runs on both databases.
 func TestScripts(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		runScripts(t, func() []string { return nil })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		runScripts(t, func() []string { return []string{"--database-url", dbtest.PostgresURL(t)} })
+	})
+}
+
+// runScripts runs all sessions, each against a server with the extra flags.
+func runScripts(t *testing.T, flags func() []string) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			// testscript's own T is no testing.TB, so the server reports to the
 			// test around it.
-			s := start(t, filepath.Join(env.WorkDir, ".server"))
+			s := start(t, filepath.Join(env.WorkDir, ".server"), flags()...)
 			owner := s.createUser("ada@example.com", "acme")
 			env.Setenv("PATH", filepath.Dir(infsh)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("INFSH_URL", s.URL)

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"infsh/db/dbtest"
 )
 
 // infsh is the path of the program under test, built by TestMain.
@@ -46,7 +48,7 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build the program under test: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return dbtest.Main(m)
 }
 
 // server is a running `infsh serve`.
@@ -55,7 +57,9 @@ type server struct {
 	URL  string
 	Data string
 	// Setup is the one-time link, empty when there are accounts.
-	Setup  string
+	Setup string
+	// flags say which store it is, for the commands of the operator.
+	flags  []string
 	cmd    *exec.Cmd
 	stderr *lockedBuffer
 	exited chan error
@@ -77,10 +81,21 @@ func start(t testing.TB, data string, args ...string) *server {
 	return s
 }
 
+// storeFlags picks the flags that name the store.
+func storeFlags(data string, args []string) []string {
+	flags := []string{"--data-dir", data}
+	for i := 0; i+1 < len(args); i++ {
+		if args[i] == "--database-url" || args[i] == "--kek" {
+			flags = append(flags, args[i], args[i+1])
+		}
+	}
+	return flags
+}
+
 // tryStart returns an error if the server exits instead of getting ready.
 func tryStart(t testing.TB, data string, args ...string) (*server, error) {
 	t.Helper()
-	s := &server{t: t, Data: data, stderr: &lockedBuffer{}, exited: make(chan error, 1)}
+	s := &server{t: t, Data: data, flags: storeFlags(data, args), stderr: &lockedBuffer{}, exited: make(chan error, 1)}
 	s.cmd = exec.Command(infsh, append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--log-level", "debug"}, args...)...)
 	s.cmd.Env = cleanEnv()
 	s.cmd.Stdout = s.stderr
@@ -159,7 +174,8 @@ type user struct {
 // createUser makes an account beside the running server.
 func (s *server) createUser(email, team string) user {
 	s.t.Helper()
-	cmd := exec.Command(infsh, "admin", "create-user", "--email", email, "--team", team, "--json", "--data-dir", s.Data)
+	cmd := exec.Command(infsh, "admin", "create-user", "--email", email, "--team", team, "--json")
+	cmd.Args = append(cmd.Args, s.flags...)
 	cmd.Env = cleanEnv()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

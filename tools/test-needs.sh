@@ -1,11 +1,17 @@
 #!/bin/sh
 # Makes sure that what the tests need is there: a C compiler for the race
-# detector, and Chromium for the browser tests. On Debian and as root it
-# installs what is missing; elsewhere it says what to install.
+# detector, Chromium for the browser tests, and PostgreSQL, which the tests
+# start themselves. On Debian and as root it installs what is missing; elsewhere
+# it says what to install.
 set -eu
 
+# has also looks where Debian keeps the programs of PostgreSQL.
+has() {
+	command -v "$1" >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1
+}
+
 need() { # command, Debian package
-	command -v "$1" >/dev/null 2>&1 && return 0
+	has "$1" && return 0
 	echo "The tests need $1." >&2
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 		echo "Installing Debian's package $2 …" >&2
@@ -13,7 +19,7 @@ need() { # command, Debian package
 		apt-get install -y --no-install-recommends "$2" >/dev/null 2>&1 ||
 			{ apt-get update >/dev/null && apt-get install -y --no-install-recommends "$2" >/dev/null; }
 	fi
-	if ! command -v "$1" >/dev/null 2>&1; then
+	if ! has "$1"; then
 		echo "Install it and run this again; on Debian: apt-get install $2" >&2
 		exit 1
 	fi
@@ -22,6 +28,9 @@ need() { # command, Debian package
 need go golang-go
 need gcc gcc
 need git git
+if [ -z "${INFSH_TEST_POSTGRES:-}" ]; then
+	need initdb postgresql
+fi
 if ! command -v chromium >/dev/null 2>&1 && [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ]; then
 	: # The tests use the browser that CHROMIUM names.
 else

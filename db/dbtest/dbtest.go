@@ -3,6 +3,7 @@
 package dbtest
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -20,9 +21,11 @@ type Database struct {
 }
 
 // Each runs a test once for each kind of database, on a new and migrated one.
+// The test's package must have a TestMain that calls Main.
 func Each(t *testing.T, test func(t *testing.T, d *Database)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, Postgres(t)) })
 }
 
 // SQLite opens a new, migrated SQLite database.
@@ -37,13 +40,66 @@ func SQLite(tb testing.TB) *Database {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	if err := d.Migrate(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return closing(tb, d, raw)
+}
+
+// Postgres opens a new database of a real PostgreSQL server, which is started
+// with the first of them; see Main.
+func Postgres(tb testing.TB) *Database {
+	tb.Helper()
+	server, err := running()
+	if err != nil {
+		tb.Fatalf("the tests need PostgreSQL: %v", err)
+	}
+	url, drop, err := server.database(tb.Context(), template)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	// Registered first, so that it runs after the connections are closed.
+	tb.Cleanup(func() {
+		if err := drop(context.Background()); err != nil {
+			tb.Error(err)
+		}
+	})
+	d, err := db.OpenPostgres(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	raw, err := sqlx.Open("postgres", url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return closing(tb, d, raw)
+}
+
+func closing(tb testing.TB, d *db.DB, raw *sqlx.DB) *Database {
 	tb.Cleanup(func() {
 		if err := errors.Join(raw.Close(), d.Close()); err != nil {
 			tb.Error(err)
 		}
 	})
-	if err := d.Migrate(tb.Context()); err != nil {
+	return &Database{DB: d, Raw: raw}
+}
+
+// PostgresURL makes an empty database, which nobody has migrated, and returns
+// its URL, for tests that start the program itself.
+func PostgresURL(tb testing.TB) string {
+	tb.Helper()
+	server, err := running()
+	if err != nil {
+		tb.Fatalf("the tests need PostgreSQL: %v", err)
+	}
+	url, drop, err := server.database(tb.Context(), "template0")
+	if err != nil {
 		tb.Fatal(err)
 	}
-	return &Database{DB: d, Raw: raw}
+	tb.Cleanup(func() {
+		if err := drop(context.Background()); err != nil {
+			tb.Error(err)
+		}
+	})
+	return url
 }

@@ -6,10 +6,10 @@
 CREATE TABLE stores (
     -- One row. The KEK check proves at start that the configured KEK belongs
     -- to this store; see docs/format.md.
-    only      BIGINT  PRIMARY KEY CHECK (only = 1),
-    id        TEXT    NOT NULL,
-    kek_id    TEXT    NOT NULL,
-    kek_check BYTEA   NOT NULL
+    singleton   BIGINT  PRIMARY KEY CHECK (singleton = 1),
+    id          TEXT    NOT NULL,
+    kek_id      TEXT    NOT NULL,
+    kek_check   BYTEA   NOT NULL
 );
 
 CREATE TABLE users (

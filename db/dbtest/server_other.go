@@ -1,0 +1,12 @@
+//go:build !linux
+
+package dbtest
+
+import (
+	"errors"
+	"net/url"
+)
+
+func startServer() (base *url.URL, stop func() error, err error) {
+	return nil, nil, errors.New("a server is started on Linux only; name one in INFSH_TEST_POSTGRES")
+}
