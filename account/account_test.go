@@ -20,14 +20,16 @@ import (
 const goodPassword = "correct horse battery"
 
 // fakeHasher keeps the tests quick; package auth tests the real one.
-type fakeHasher struct{}
+type fakeHasher struct{ hashes atomic.Int32 }
 
-func (fakeHasher) Hash(_ context.Context, p redact.Value) (string, error) {
+func (f *fakeHasher) Hash(_ context.Context, p redact.Value) (string, error) {
+	f.hashes.Add(1)
 	return "hash of " + strings.Repeat("*", p.Len()), nil
 }
 
 type world struct {
 	*account.Service
+	*fakeHasher
 	t   *testing.T
 	d   *dbtest.Database
 	kek *envelope.KEK
@@ -40,7 +42,8 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, &world{Service: account.NewService(d.Accounts(), kek, fakeHasher{}), t: t, d: d, kek: kek})
+		hasher := &fakeHasher{}
+		test(t, &world{Service: account.NewService(d.Accounts(), kek, hasher), fakeHasher: hasher, t: t, d: d, kek: kek})
 	})
 }
 
@@ -143,6 +146,9 @@ func TestSetup(t *testing.T) {
 			for _, bad := range []string{"", "x", code.Reveal() + " ", strings.ToLower(code.Reveal()), string(stored)} {
 				_, err := w.Setup(t.Context(), newAccount(redact.NewValue(bad)), account.Origin{})
 				wantCode(t, err, problem.PermissionDenied)
+			}
+			if w.hashes.Load() != 0 {
+				t.Error("somebody without a code made the server hash")
 			}
 			if n := dbtest.Count(t, w.d, "SELECT count(*) FROM users") + dbtest.Count(t, w.d, "SELECT count(*) FROM teams"); n != 0 {
 				t.Errorf("%d rows were made", n)

@@ -63,14 +63,18 @@ func (s *Service) NewSetupCode(ctx context.Context) (code redact.Value, ok bool,
 // Errors: problem.Conflict if there are users, problem.PermissionDenied for a
 // code that is not valid, problem.InvalidField (fields email, password, team).
 func (s *Service) Setup(ctx context.Context, in NewAccount, from Origin) (Created, error) {
-	// The code is asked first, so that only its holder can make the server
+	// The code is asked for first, so that only its holder can make the server
 	// hash, and again in the transaction, which uses it up.
-	needed, err := s.NeedsSetup(ctx)
+	code := hashCode(in.Code.Reveal())
+	err := s.store.View(ctx, func(r Reader) error {
+		valid, err := r.HasSetupCode(ctx, code)
+		if err != nil {
+			return err
+		}
+		return maySetUp(ctx, r, valid)
+	})
 	if err != nil {
 		return Created{}, err
-	}
-	if !needed {
-		return Created{}, setUpAlready()
 	}
 	email, folded, err := checkNewAccount(in.Email, in.Team, &in.Password)
 	if err != nil {
@@ -87,18 +91,12 @@ func (s *Service) Setup(ctx context.Context, in NewAccount, from Origin) (Create
 		return Created{}, err
 	}
 	err = s.store.Update(ctx, func(tx Tx) error {
-		valid, err := tx.UseSetupCode(ctx, hashCode(in.Code.Reveal()))
+		valid, err := tx.UseSetupCode(ctx, code)
 		if err != nil {
 			return err
 		}
-		has, err := tx.HasUsers(ctx)
-		switch {
-		case err != nil:
+		if err := maySetUp(ctx, tx, valid); err != nil {
 			return err
-		case has:
-			return setUpAlready()
-		case !valid:
-			return problem.New(problem.PermissionDenied, "This setup link is not valid. Use the one that the server printed last; a restart prints a new one.")
 		}
 		if err := tx.ClearSetupCodes(ctx); err != nil {
 			return err
@@ -159,8 +157,19 @@ func insertOwned(ctx context.Context, tx Tx, t NewTeam, owner string) error {
 	return tx.InsertMember(ctx, t.ID, owner, team.Owner, t.CreatedAt)
 }
 
-func setUpAlready() error {
-	return problem.New(problem.Conflict, "This server is set up already. Sign in instead.")
+// maySetUp refuses a server that has users, whatever the code, and a code that
+// is not valid.
+func maySetUp(ctx context.Context, r Reader, valid bool) error {
+	has, err := r.HasUsers(ctx)
+	switch {
+	case err != nil:
+		return err
+	case has:
+		return problem.New(problem.Conflict, "This server is set up already. Sign in instead.")
+	case !valid:
+		return problem.New(problem.PermissionDenied, "This setup link is not valid. Use the one that the server printed last; a restart prints a new one.")
+	}
+	return nil
 }
 
 func hashCode(code string) []byte {

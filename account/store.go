@@ -27,6 +27,8 @@ type NewTeam struct {
 type Reader interface {
 	// HasUsers reports whether anybody has an account.
 	HasUsers(ctx context.Context) (bool, error)
+	// HasSetupCode reports whether there is a code with that hash.
+	HasSetupCode(ctx context.Context, hash []byte) (bool, error)
 	// UserByEmail finds a user by folded address; problem.NotFound if there is
 	// none.
 	UserByEmail(ctx context.Context, folded string) (User, error)
@@ -73,6 +75,8 @@ type Tx interface {
 	// RemoveMember removes the membership and all API keys and logins that
 	// the person has in the team.
 	RemoveMember(ctx context.Context, team, user string) error
+	// DeleteTeam removes the team with all that is its own but the audit log.
+	DeleteTeam(ctx context.Context, team string) error
 	// SetMembersMayEdit stores the team's setting.
 	SetMembersMayEdit(ctx context.Context, team string, on bool, now time.Time) error
 }

@@ -158,27 +158,54 @@ func (d *Devices) Find(ctx context.Context, actor team.Actor, userCode string) (
 //
 // Errors: as Find.
 func (d *Devices) Approve(ctx context.Context, actor team.Actor, userCode string) error {
-	return d.decide(ctx, actor, userCode, DeviceApproved, audit.ActDeviceApprove)
+	return d.ApproveIn(ctx, actor, actor.TeamID(), userCode)
+}
+
+// ApproveIn does so for another team of the actor's user.
+//
+// Errors: as Find, and problem.InvalidField (field team_id) if the user is not
+// in the team.
+func (d *Devices) ApproveIn(ctx context.Context, actor team.Actor, teamID, userCode string) error {
+	return d.decide(ctx, actor, teamID, userCode, DeviceApproved, audit.ActDeviceApprove)
 }
 
 // Deny refuses the device.
 //
 // Errors: as Find.
 func (d *Devices) Deny(ctx context.Context, actor team.Actor, userCode string) error {
-	return d.decide(ctx, actor, userCode, DeviceDenied, audit.ActDeviceDeny)
+	return d.decide(ctx, actor, actor.TeamID(), userCode, DeviceDenied, audit.ActDeviceDeny)
 }
 
-func (d *Devices) decide(ctx context.Context, actor team.Actor, userCode string, state DeviceState, act team.Action) error {
+func (d *Devices) decide(ctx context.Context, actor team.Actor, teamID, userCode string, state DeviceState, act team.Action) error {
 	return d.byCode(ctx, actor, userCode, func(tx Tx, record DeviceRecord) error {
-		decided, err := tx.DecideDevice(ctx, record.UserCode, state, actor.UserID(), actor.TeamID(), d.now())
+		if teamID != actor.TeamID() {
+			if err := inTeam(ctx, tx, teamID, actor.UserID()); err != nil {
+				return err
+			}
+		}
+		decided, err := tx.DecideDevice(ctx, record.UserCode, state, actor.UserID(), teamID, d.now())
 		if err != nil {
 			return err
 		}
 		if !decided {
 			return noDevice()
 		}
-		return tx.AppendAudit(ctx, audit.By(actor, act, record.ClientName, audit.Allowed))
+		entry := audit.By(actor, act, record.ClientName, audit.Allowed)
+		entry.TeamID = teamID
+		return tx.AppendAudit(ctx, entry)
 	})
+}
+
+// inTeam refuses a team that a form names and its user is not in.
+func inTeam(ctx context.Context, tx Tx, teamID, userID string) error {
+	var err error = problem.NotFound
+	if uuid.Validate(teamID) == nil {
+		_, err = tx.Membership(ctx, teamID, userID)
+	}
+	if errors.Is(err, problem.NotFound) {
+		return problem.Invalid("team_id", "you are not in this team")
+	}
+	return err
 }
 
 // byCode runs fn on the pending login of a code. A code that leads nowhere

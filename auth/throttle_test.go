@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -177,6 +178,24 @@ func TestLoginThrottle(t *testing.T) {
 				t.Errorf("the attempts that were not tried count as failures: %v", err)
 			}
 		})
+	})
+}
+
+func TestPasswordChangedWhileItIsVerified(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.person("ada@example.com", "acme")
+		release := w.hasher.Occupy()
+		done := make(chan error)
+		go func() { done <- w.browser(home).login("ada@example.com", password) }()
+		for dbtest.Count(t, w.d, "SELECT count(*) FROM throttles") == 0 {
+			runtime.Gosched() // until the login has read the old hash
+		}
+		dbtest.Exec(t, w.d, "UPDATE users SET password_hash = 'another'")
+		release()
+		wantCode(t, <-done, problem.NotSignedIn)
+		if n := dbtest.Count(t, w.d, "SELECT count(*) FROM sessions"); n != 0 {
+			t.Errorf("%d sessions were made with the old password", n)
+		}
 	})
 }
 

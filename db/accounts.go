@@ -43,6 +43,12 @@ func (t accountTx) HasUsers(ctx context.Context) (bool, error) {
 	return n > 0, err
 }
 
+func (t accountTx) HasSetupCode(ctx context.Context, hash []byte) (bool, error) {
+	var n int
+	err := t.q.get(ctx, &n, "SELECT count(*) FROM setup_codes WHERE code_hash = ?", hash)
+	return n > 0, err
+}
+
 func (t accountTx) UserByEmail(ctx context.Context, folded string) (account.User, error) {
 	return t.user(ctx, "email_folded = ?", folded)
 }
@@ -221,6 +227,12 @@ func (t accountTx) RemoveMember(ctx context.Context, team, user string) error {
 		return fmt.Errorf("remove the member's API keys: %w", err)
 	}
 	_, err := t.q.exec(ctx, "DELETE FROM memberships WHERE team_id = ? AND user_id = ?", team, user)
+	return err
+}
+
+func (t accountTx) DeleteTeam(ctx context.Context, team string) error {
+	// Everything that belongs to the team refers to it, and goes with it.
+	_, err := t.q.exec(ctx, "DELETE FROM teams WHERE id = ?", team)
 	return err
 }
 

@@ -24,6 +24,7 @@ const (
 	ViewTeam     Action = "team.view"
 	CreateTeam   Action = "team.create"
 	EditTeam     Action = "team.edit"
+	DeleteTeam   Action = "team.delete"
 	ListMembers  Action = "member.list"
 	ChangeRole   Action = "member.role"
 	RemoveMember Action = "member.remove"
@@ -69,6 +70,7 @@ var policy = map[Action]rule{
 	ViewTeam:     {role: Member, scope: ScopeTeamsRead, words: "seeing the team"},
 	CreateTeam:   {role: Member, scope: ScopeTeamsWrite, words: "making teams"},
 	EditTeam:     {role: Admin, scope: ScopeTeamsWrite, words: "changing the team's settings"},
+	DeleteTeam:   {role: Owner, scope: ScopeTeamsWrite, words: "deleting the team"},
 	ListMembers:  {role: Member, scope: ScopeTeamsRead, words: "seeing the members"},
 	ChangeRole:   {role: Admin, scope: ScopeTeamsWrite, words: "changing roles"},
 	RemoveMember: {role: Admin, scope: ScopeTeamsWrite, words: "removing members"},
