@@ -36,7 +36,10 @@
 //     characters, indented or not.
 //
 // Where occurrences overlap, their union becomes one mask and no fragment stays.
-// Each of the forms is taken of the value, of its lines and of its password.
+// Each of the forms is taken of the value, of its lines and of its password. Of a
+// value longer than 4 KiB only the most common quotings and escapes are: hex,
+// base64, JSON, Go, Python, single-quoted and $'…' in shells, fully escaped URLs,
+// HTML as Go writes it, and XML.
 //
 // # What is not
 //

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,18 +15,38 @@ import (
 // text there (quotes, base64 padding of neighbours) is left out.
 type encoder func(string) string
 
-// encoders holds every form that gives one text; base64, which gives several,
-// is in [base64Cores]. Each is a form that a common tool really prints.
-var encoders = []encoder{
+// common are the forms that most programs print; base64, which gives several
+// texts, is in base64Cores.
+var common = []encoder{
 	func(s string) string { return hex.EncodeToString([]byte(s)) },
 	func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
-
-	// JSON: JavaScript; Go with and without HTML escapes; Python, and in pages;
-	// PHP; Jackson and .NET, whose escapes have upper-case digits.
 	jsonEncoder(jsonStyle{}),
-	jsonEncoder(jsonStyle{escape: "\u2028\u2029"}),
 	jsonEncoder(jsonStyle{escape: "<>&\u2028\u2029"}),
 	jsonEncoder(jsonStyle{ascii: true}),
+	func(s string) string { return unquoted(strconv.Quote(s)) },
+	func(s string) string { return pythonRepr(s, pythonText) },
+	func(s string) string { return strings.ReplaceAll(s, "'", `'\''`) },
+	func(s string) string { return ansiC(s, false) },
+	func(s string) string { return percent(s, "-_.~", true, upperDigits) },
+	func(s string) string { return percent(s, "-_.~", false, upperDigits) },
+	func(s string) string { return percent(s, "-_.~", false, lowerDigits) },
+	func(s string) string { return percent(s, "-_.!~*'()", false, upperDigits) },
+	replacing("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;"),
+	replacing("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;"),
+}
+
+const (
+	upperDigits = "0123456789ABCDEF"
+	lowerDigits = "0123456789abcdef"
+)
+
+// encoders are all forms: the common ones, then those below and in init. Each is
+// one that some well-known tool really prints.
+var encoders = append(slices.Clone(common),
+
+	// JSON: Go without HTML escapes; Python in pages; PHP; Jackson and .NET, whose
+	// escapes have upper-case digits.
+	jsonEncoder(jsonStyle{escape: "\u2028\u2029"}),
 	jsonEncoder(jsonStyle{escape: "<>&\u2028\u2029", ascii: true}),
 	jsonEncoder(jsonStyle{escape: "<>&'", ascii: true}),
 	jsonEncoder(jsonStyle{slash: true}),
@@ -34,17 +55,13 @@ var encoders = []encoder{
 	jsonEncoder(jsonStyle{escape: "<>&", upper: true}),
 	jsonEncoder(jsonStyle{escape: "<>&'+`\"", ascii: true, upper: true}),
 
-	func(s string) string { return unquoted(strconv.Quote(s)) },
 	func(s string) string { return unquoted(strconv.QuoteToASCII(s)) },
-	func(s string) string { return pythonRepr(s, pythonText) },
 	func(s string) string { return pythonRepr(s, pythonASCII) },
 	func(s string) string { return pythonRepr(s, pythonBytes) },
 
 	// Shells: in single quotes (POSIX, and Python's shlex.quote), in $'…' (bash,
 	// with and without octal bytes), in double quotes, and bash's printf %q.
-	func(s string) string { return strings.ReplaceAll(s, "'", `'\''`) },
 	func(s string) string { return strings.ReplaceAll(s, "'", `'"'"'`) },
-	func(s string) string { return ansiC(s, false) },
 	func(s string) string { return ansiC(s, true) },
 	func(s string) string { return backslashed(s, "\"$`\\") },
 	func(s string) string { return backslashed(s, " \t\"$`\\'!&();<>|*?[]{}#~^,") },
@@ -54,7 +71,7 @@ var encoders = []encoder{
 	func(s string) string { return strings.ReplaceAll(s, "$", "$$") },
 	func(s string) string { return strings.ReplaceAll(s, `"`, `""`) },
 	func(s string) string { return strings.ReplaceAll(s, "'", "''") },
-}
+)
 
 func init() {
 	// What each leaves as it is, letters and digits aside.
@@ -75,8 +92,8 @@ func init() {
 	} {
 		for _, plus := range []bool{false, true} {
 			encoders = append(encoders,
-				func(s string) string { return percent(s, safe, plus, "0123456789ABCDEF") },
-				func(s string) string { return percent(s, safe, plus, "0123456789abcdef") })
+				func(s string) string { return percent(s, safe, plus, upperDigits) },
+				func(s string) string { return percent(s, safe, plus, lowerDigits) })
 		}
 	}
 	// HTML and XML: what is written for the characters after & < >.

@@ -9,6 +9,10 @@ import (
 // masked. Shorter ones occur in ordinary output by chance.
 const MinLength = 8
 
+// longValue is the length from which on only the common forms are looked for: all
+// of them, of 64 KiB of special characters, would take half a gigabyte.
+const longValue = 4 << 10
+
 // plain are values of MinLength bytes or more that configure an app and hide
 // nothing; masking them would only spoil its output.
 var plain = map[string]bool{
@@ -44,8 +48,12 @@ func patterns(value string) []string {
 			found = append(found, s)
 		}
 	}
+	list := encoders
+	if len(value) > longValue {
+		list = common
+	}
 	for _, part := range parts(value) {
-		addForms(part, add)
+		addForms(part, list, add)
 	}
 	return found
 }
@@ -96,7 +104,7 @@ func urlPassword(value string) string {
 	return password
 }
 
-func addForms(s string, add func(string)) {
+func addForms(s string, list []encoder, add func(string)) {
 	lf := strings.ReplaceAll(s, "\r\n", "\n")
 	texts := []string{s, lf}
 	if strings.Contains(lf, "\n") {
@@ -107,7 +115,7 @@ func addForms(s string, add func(string)) {
 	}
 	for _, text := range texts {
 		add(text)
-		for _, encode := range encoders {
+		for _, encode := range list {
 			add(encode(text))
 		}
 		for _, core := range base64Cores(text) {

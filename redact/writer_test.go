@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"reflect"
 	"strings"
@@ -216,4 +217,20 @@ func randomText(random *rand.Rand, n int, from string) string {
 		b.WriteRune(runes[random.IntN(len(runes))])
 	}
 	return b.String()
+}
+
+// The longest values that a team can store cost megabytes, not gigabytes, and are
+// still found in the common forms.
+func TestALongValueIsFoundAtABoundedCost(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	value := "k" + randomText(random, 64<<10, "abcABC019 '\"\\<>&$%+/=?#@:;ß€😀") + "z"
+	set := Compile(needles(value))
+	if n := len(set.automaton.nodes); n > 5_000_000 {
+		t.Errorf("the automaton has %d states", n)
+	}
+	for _, text := range []string{value, fmt.Sprintf("%x", value), fmt.Sprintf("%q", value), url.QueryEscape(value)} {
+		if got := masked(set, text, []int{1000}); len(got) > len(Mask)+2 {
+			t.Errorf("%.20s… became %.20s…", text, got)
+		}
+	}
 }

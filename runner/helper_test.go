@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -219,5 +218,3 @@ func lines(t *testing.T, r *bufio.Reader, prefix string) string {
 		}
 	}
 }
-
-func contains(list []string, entry string) bool { return slices.Contains(list, entry) }

@@ -87,32 +87,29 @@ func (p *process) wait(ctx context.Context) int {
 // the shell sees that the job has stopped (Ctrl-Z).
 func (p *process) reap() syscall.WaitStatus {
 	var status syscall.WaitStatus
+	options := syscall.WUNTRACED
 	for {
-		_, err := syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil)
-		switch {
-		case errors.Is(err, syscall.EINTR):
+		pid, err := syscall.Wait4(p.Pid, &status, options, nil)
+		if errors.Is(err, syscall.EINTR) {
 			continue
+		}
+		options = syscall.WUNTRACED
+		switch {
 		case err != nil:
 			// It was waited for elsewhere: its code is lost.
 			return syscall.WaitStatus(1 << 8)
+		case pid == 0:
+			// This process was continued alone. A shell continues the whole group;
+			// doing it again would undo a Ctrl-Z that came since.
+			_ = p.Signal(syscall.SIGCONT)
 		case status.Stopped():
 			if slices.Contains(jobStops, status.StopSignal()) && hasTerminal() {
-				p.stopWith()
+				stopSelf()
+				options = syscall.WUNTRACED | syscall.WCONTINUED | syscall.WNOHANG
 			}
-			continue
+		case !status.Continued():
+			return status
 		}
-		return status
-	}
-}
-
-// stopWith stops this process until it is continued. Then the command must be,
-// too. A shell sees to that, as it continues the whole group; doing it again would
-// undo a Ctrl-Z that came in between. Somebody with kill(1) may not have.
-func (p *process) stopWith() {
-	stopSelf()
-	pid, err := syscall.Wait4(p.Pid, nil, syscall.WCONTINUED|syscall.WNOHANG, nil)
-	if err == nil && pid == 0 {
-		_ = p.Signal(syscall.SIGCONT)
 	}
 }
 

@@ -118,12 +118,15 @@ func TestArgumentsAndValuesReachTheCommandVerbatim(t *testing.T) {
 	if got := decoded(t, run(t, runner.Command{Argv: helper("args", odd...)})); !slicesEqual(got, odd) {
 		t.Errorf("arguments became %q", got)
 	}
+	var list []redact.Needle
+	var want []string
 	for i, value := range odd {
-		// Printed in hex and split in two, lest it be masked.
-		r := run(t, runner.Command{Argv: helper("env"), Pristine: true, Secrets: secrets("ODD", value)})
-		if got := decoded(t, r); !slicesEqual(got, []string{"ODD=" + value}) {
-			t.Errorf("value %d became %q", i, got)
-		}
+		// All are too short to be masked.
+		list = append(list, secrets(fmt.Sprintf("ODD_%d", i), value)...)
+		want = append(want, fmt.Sprintf("ODD_%d=%s", i, value))
+	}
+	if got := decoded(t, run(t, runner.Command{Argv: helper("env"), Pristine: true, Secrets: list})); !slicesEqual(got, want) {
+		t.Errorf("the environment became %q", got)
 	}
 }
 
