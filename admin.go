@@ -24,12 +24,12 @@ func adminCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "admin",
 		Short: "Commands for the operator, at the server's own data",
-		Args:  cobra.NoArgs,
+		Args:  cli.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return cli.Usage("name a command, such as `infsh admin create-user`")
 		},
 	}
-	cmd.AddCommand(createUserCommand())
+	cmd.AddCommand(createUserCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand())
 	return cmd
 }
 
@@ -44,7 +44,7 @@ made, and its first user owns it; later users join as members. Without
 --password-stdin a password is generated and printed once.
 
 It works on the data dir or database itself, beside a running server too.`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if email == "" || teamName == "" {
 				return cli.Usage("--email and --team are needed")

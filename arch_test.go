@@ -20,6 +20,7 @@ import (
 var imports = map[string][]string{
 	// Leaves.
 	"problem":  {},
+	"backup":   {},
 	"envelope": {},
 	"redact":   {},
 	"static":   {},
@@ -27,13 +28,14 @@ var imports = map[string][]string{
 	"envvar":   {"redact"},
 	"manifest": {"envvar"},
 	// The domain.
-	"audit":   {"problem", "team"},
-	"secret":  {"audit", "envelope", "envvar", "problem", "redact", "team"},
-	"app":     {"audit", "problem", "secret", "team"},
-	"account": {"audit", "problem", "redact", "team"},
-	"auth":    {"account", "audit", "problem", "redact", "team"},
+	"audit":    {"problem", "team"},
+	"secret":   {"audit", "envelope", "envvar", "problem", "redact", "team"},
+	"app":      {"audit", "problem", "secret", "team"},
+	"account":  {"audit", "problem", "redact", "team"},
+	"auth":     {"account", "audit", "problem", "redact", "team"},
+	"rotation": {"audit", "envelope", "envvar", "problem", "team"},
 	// The server's outside.
-	"db":       {"account", "app", "audit", "auth", "envvar", "problem", "secret", "team"},
+	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "problem", "rotation", "secret", "team"},
 	"views":    {"static"},
 	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "problem", "redact", "secret", "static", "team", "views"},
 	// The client.
@@ -41,7 +43,7 @@ var imports = map[string][]string{
 	"runner": {"envvar", "redact"},
 	"cli":    {"api", "envvar", "manifest", "redact", "runner"},
 	// The wiring.
-	"": {"account", "app", "audit", "auth", "cli", "db", "envelope", "handlers", "redact", "runner", "secret"},
+	"": {"account", "app", "audit", "auth", "backup", "cli", "db", "envelope", "handlers", "redact", "rotation", "runner", "secret"},
 	// Tests' own.
 	"db/dbtest": {"db", "envelope", "team"},
 	"e2e":       {},

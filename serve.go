@@ -19,6 +19,7 @@ import (
 	"infsh/app"
 	"infsh/audit"
 	"infsh/auth"
+	"infsh/cli"
 	"infsh/handlers"
 	"infsh/runner"
 	"infsh/secret"
@@ -44,7 +45,7 @@ func serveCommand() *cobra.Command {
 		Short: "Run the server: web pages, JSON API and the runners' endpoint",
 		Long: `Run the server. Its first start makes the data dir with a SQLite database and
 a key file, and prints a link with which the first account is made.`,
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := readSettings(cmd, serveSettings)
 			if err != nil {
@@ -86,7 +87,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	}
 	services := newServices(st, publicURL.Scheme == "https")
 	faces := handlers.New(handlers.Config{
-		PublicURL: publicURL, InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
+		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Collectors: collectors(st), InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
 	}, services)
 
 	servers := []*http.Server{newServer(faces.Main, log)}

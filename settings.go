@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,7 +21,9 @@ type settings struct {
 	dataDir        string
 	databaseURL    string
 	kek            string
+	kekOld         string
 	publicURL      *url.URL // nil: from the real address of the listener
+	trustedProxies []netip.Prefix
 	logLevel       slog.Level
 }
 
@@ -35,13 +38,15 @@ type setting struct {
 var storeSettings = []setting{
 	{flag: "data-dir", env: "INFSH_DATA_DIR", fallback: "./infsh-data", usage: "folder of the SQLite file and the key file"},
 	{flag: "database-url", env: "INFSH_DATABASE_URL", usage: "postgres://… puts all state in PostgreSQL (default SQLite in the data dir)", secret: true},
-	{flag: "kek", env: "INFSH_KEK", usage: "key encryption key: file:PATH or env:NAME (default file: kek.json in the data dir)"},
+	{flag: "kek", env: "INFSH_KEK", usage: "key encryption key: file:PATH, env:NAME or hcvault://HOST/MOUNT/keys/NAME (default file: kek.json in the data dir)"},
+	{flag: "kek-old", env: "INFSH_KEK_OLD", usage: "the other key encryption key while one is being replaced; see docs/operations.md"},
 }
 
 var serveSettings = append([]setting{
 	{flag: "listen", env: "INFSH_LISTEN", fallback: "127.0.0.1:8080", usage: "address of the web pages and the JSON API"},
 	{flag: "internal-listen", env: "INFSH_INTERNAL_LISTEN", usage: "address of /internal/… and /metrics alone (default on the main one)"},
 	{flag: "public-url", env: "INFSH_PUBLIC_URL", usage: "address that people use; https turns on Secure cookies and HSTS (default from --listen)"},
+	{flag: "trusted-proxies", env: "INFSH_TRUSTED_PROXIES", usage: "addresses of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.1 (default none)"},
 	{flag: "log-level", env: "INFSH_LOG_LEVEL", fallback: "info", usage: "debug, info, warn or error"},
 }, storeSettings...)
 
@@ -89,7 +94,7 @@ func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
 	}
 	out := settings{
 		listen: values["listen"], internalListen: values["internal-listen"], dataDir: dataDir,
-		databaseURL: values["database-url"], kek: values["kek"],
+		databaseURL: values["database-url"], kek: values["kek"], kekOld: values["kek-old"],
 	}
 	if out.kek == "" {
 		out.kek = "file:" + filepath.Join(dataDir, "kek.json")
@@ -98,6 +103,13 @@ func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
 		if err := out.logLevel.UnmarshalText([]byte(v)); err != nil {
 			return settings{}, fmt.Errorf("--log-level: it must be debug, info, warn or error")
 		}
+	}
+	for _, v := range strings.FieldsFunc(values["trusted-proxies"], func(r rune) bool { return r == ',' || r == ' ' }) {
+		prefix, err := parsePrefix(v)
+		if err != nil {
+			return settings{}, fmt.Errorf("--trusted-proxies: %q is neither an address nor a network", v)
+		}
+		out.trustedProxies = append(out.trustedProxies, prefix)
 	}
 	if v := values["public-url"]; v != "" {
 		u, err := url.Parse(v)
@@ -112,6 +124,14 @@ func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
 		return settings{}, fmt.Errorf("--database-url: it must begin with postgres://")
 	}
 	return out, nil
+}
+
+// parsePrefix reads a network, or one address.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	return netip.ParsePrefix(s)
 }
 
 // urlOf is the address under which a listener is reached from this machine.

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,6 +22,8 @@ type store struct {
 	db       *db.DB
 	kek      *envelope.KEK
 	identity db.Identity
+
+	kekAnswer kekAnswer
 }
 
 // openStore opens the store that the settings name, and makes a new one if
@@ -44,7 +49,7 @@ func unlock(ctx context.Context, d *db.DB, s settings) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the store: %w", err)
 	}
-	kek, err := openKEK(s.kek, !inUse)
+	kek, err := openKEK(s, !inUse)
 	if err != nil {
 		return nil, err
 	}
@@ -85,11 +90,20 @@ func initialize(ctx context.Context, d *db.DB, kek *envelope.KEK) (db.Identity, 
 	return identity, belongs(kek, identity)
 }
 
+// belongs makes sure that kek opens everything in the store.
 func belongs(kek *envelope.KEK, id db.Identity) error {
-	if err := kek.VerifyCheck(id.StoreID, id.KEKCheck); err != nil {
-		return fmt.Errorf("this key encryption key (%s) does not belong to this store, which was made with %s; nothing was changed; name the right one with --kek: %w", kek.ID(), id.KEKID, err)
+	err := kek.VerifyCheck(id.StoreID, id.KEKCheck)
+	if errors.Is(err, envelope.ErrKEKWrong) {
+		return fmt.Errorf("this key encryption key (%s) does not belong to this store, which uses %s; nothing was changed; name the right one with --kek: %w", kek.ID(), id.KEKID, err)
 	}
-	return nil
+	if err != nil || len(id.OldKEKCheck) == 0 {
+		return err
+	}
+	err = kek.VerifyCheck(id.StoreID, id.OldKEKCheck)
+	if errors.Is(err, envelope.ErrKEKWrong) {
+		return fmt.Errorf("a rotation from %s to %s is under way, and the old key is still needed; name it with --kek-old, or finish the rotation with `infsh admin rotate-kek`: %w", id.OldKEKID, id.KEKID, err)
+	}
+	return err
 }
 
 func openDatabase(ctx context.Context, s settings) (*db.DB, error) {
@@ -116,14 +130,34 @@ func makeDataDir(s settings) error {
 	return nil
 }
 
-// openKEK opens the KEK, and makes its file only for a store that is new.
-func openKEK(uri string, mayCreate bool) (*envelope.KEK, error) {
-	kek, err := envelope.OpenKEK(uri, os.LookupEnv)
-	path, isFile := strings.CutPrefix(uri, "file:")
+// openKEK opens the KEK and, during a rotation, the other one too. It makes the
+// KEK's file only for a store that is new.
+func openKEK(s settings, mayCreate bool) (*envelope.KEK, error) {
+	kek, err := envelope.OpenKEK(s.kek, os.LookupEnv)
+	path, isFile := strings.CutPrefix(s.kek, "file:")
 	if errors.Is(err, envelope.ErrKEKMissing) && mayCreate && isFile {
-		return envelope.CreateKEKFile(path)
+		kek, err = envelope.CreateKEKFile(path)
 	}
-	return kek, err
+	if err != nil || s.kekOld == "" {
+		return kek, err
+	}
+	old, err := envelope.OpenKEK(s.kekOld, os.LookupEnv)
+	if err != nil {
+		return nil, fmt.Errorf("--kek-old: %w", err)
+	}
+	return kek.And(old), nil
+}
+
+// kekAnswerFor is how long ready believes the last answer about the KEK, so
+// that probes, which anybody may send, don't become requests to a key service.
+const kekAnswerFor = 2 * time.Second
+
+// kekAnswer is what the KEK said last, and about what.
+type kekAnswer struct {
+	mu    sync.Mutex
+	until time.Time
+	about db.Identity
+	err   error
 }
 
 // ready reports whether the database answers and is still the store that the
@@ -136,5 +170,12 @@ func (s *store) ready(ctx context.Context) error {
 	if !ok {
 		return errors.New("the store has no identity")
 	}
-	return s.kek.VerifyCheck(id.StoreID, id.KEKCheck)
+	a := &s.kekAnswer
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Now().After(a.until) || !reflect.DeepEqual(a.about, id) {
+		a.err = belongs(s.kek, id)
+		a.about, a.until = id, time.Now().Add(kekAnswerFor)
+	}
+	return a.err
 }

@@ -64,7 +64,9 @@ type Hasher interface {
 
 // DEKWrapper makes the wrapped data key of a new team.
 type DEKWrapper interface {
-	WrapNewDEK(team string) ([]byte, error)
+	// WrapDEKFor wraps it by the key encryption key that the store with that
+	// id and check uses, which kekID names.
+	WrapDEKFor(storeID string, check []byte, team string) (wrapped []byte, kekID string, err error)
 }
 
 // Service is the way to accounts and teams.

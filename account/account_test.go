@@ -164,7 +164,9 @@ func TestSetup(t *testing.T) {
 				t.Fatal(err)
 			}
 			dbtest.Exec(t, w.d, "INSERT INTO setup_codes (code_hash, created_at) VALUES (?, 1)", hash)
-			_, err := w.Setup(t.Context(), newAccount(code), account.Origin{})
+			again := newAccount(code)
+			again.Email, again.Team = "eve@example.com", "evil"
+			_, err := w.Setup(t.Context(), again, account.Origin{})
 			wantCode(t, err, problem.Conflict)
 		})
 	})

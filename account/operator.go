@@ -80,12 +80,9 @@ func (s *Service) CreateUser(ctx context.Context, operator team.Actor, email, te
 func (s *Service) join(ctx context.Context, tx Tx, out *Created) error {
 	id, err := tx.TeamID(ctx, out.TeamUsername)
 	if errors.Is(err, problem.NotFound) {
-		made, err := s.newTeam(out.TeamUsername, out.TeamUsername, out.UserID, s.now())
-		if err != nil {
-			return err
-		}
+		made := newTeam(out.TeamUsername, out.TeamUsername, out.UserID, s.now())
 		out.TeamID, out.Role, out.NewTeam = made.ID, team.Owner, true
-		return insertOwned(ctx, tx, made, out.UserID)
+		return s.insertOwned(ctx, tx, made, out.UserID)
 	}
 	if err != nil {
 		return err

@@ -86,10 +86,7 @@ func (s *Service) Setup(ctx context.Context, in NewAccount, from Origin) (Create
 	}
 	now := s.now()
 	user := NewUser{ID: uuid.NewString(), Email: email, EmailFolded: folded, PasswordHash: hash, CreatedAt: now}
-	first, err := s.newTeam(in.Team, in.Team, user.ID, now)
-	if err != nil {
-		return Created{}, err
-	}
+	first := newTeam(in.Team, in.Team, user.ID, now)
 	err = s.store.Update(ctx, func(tx Tx) error {
 		valid, err := tx.UseSetupCode(ctx, code)
 		if err != nil {
@@ -104,7 +101,7 @@ func (s *Service) Setup(ctx context.Context, in NewAccount, from Origin) (Create
 		if err := tx.InsertUser(ctx, user); err != nil {
 			return err
 		}
-		if err := insertOwned(ctx, tx, first, user.ID); err != nil {
+		if err := s.insertOwned(ctx, tx, first, user.ID); err != nil {
 			return err
 		}
 		return tx.AppendAudit(ctx, audit.Entry{
@@ -141,16 +138,20 @@ func checkNewAccount(address, username string, password *redact.Value) (email, f
 	return email, folded, nil
 }
 
-func (s *Service) newTeam(username, name, maker string, now time.Time) (NewTeam, error) {
-	id := uuid.NewString()
-	wrapped, err := s.keys.WrapNewDEK(id)
-	if err != nil {
-		return NewTeam{}, fmt.Errorf("make the team's key: %w", err)
-	}
-	return NewTeam{ID: id, Username: username, Name: name, WrappedDEK: wrapped, CreatedBy: maker, CreatedAt: now}, nil
+func newTeam(username, name, maker string, now time.Time) NewTeam {
+	return NewTeam{ID: uuid.NewString(), Username: username, Name: name, CreatedBy: maker, CreatedAt: now}
 }
 
-func insertOwned(ctx context.Context, tx Tx, t NewTeam, owner string) error {
+// insertOwned makes the team's data key within the transaction, since the key
+// encryption key may be replaced at any time before it.
+func (s *Service) insertOwned(ctx context.Context, tx Tx, t NewTeam, owner string) error {
+	storeID, check, err := tx.KEKInUse(ctx)
+	if err != nil {
+		return err
+	}
+	if t.WrappedDEK, t.KEKID, err = s.keys.WrapDEKFor(storeID, check, t.ID); err != nil {
+		return fmt.Errorf("make the team's key: %w", err)
+	}
 	if err := tx.InsertTeam(ctx, t); err != nil {
 		return err
 	}

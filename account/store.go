@@ -19,8 +19,10 @@ type NewUser struct {
 type NewTeam struct {
 	ID, Username, Name string
 	WrappedDEK         []byte
-	CreatedBy          string
-	CreatedAt          time.Time
+	// KEKID names the key encryption key that wraps it.
+	KEKID     string
+	CreatedBy string
+	CreatedAt time.Time
 }
 
 // Reader reads one consistent snapshot.
@@ -61,6 +63,9 @@ type Tx interface {
 	ClearSetupCodes(ctx context.Context) error
 	// InsertUser returns problem.Conflict if the address is in use.
 	InsertUser(ctx context.Context, u NewUser) error
+	// KEKInUse returns the check that tells which key encryption key the
+	// store uses, and keeps it from being replaced until the transaction ends.
+	KEKInUse(ctx context.Context) (storeID string, check []byte, err error)
 	// InsertTeam returns problem.Conflict if the username is in use.
 	InsertTeam(ctx context.Context, t NewTeam) error
 	// InsertMember returns problem.Conflict if the user is in the team.

@@ -31,12 +31,9 @@ func (s *Service) CreateTeam(ctx context.Context, actor team.Actor, username, na
 	if len(fields) > 0 {
 		return Team{}, &problem.Error{Code: problem.InvalidField, Fields: fields}
 	}
-	made, err := s.newTeam(username, name, actor.UserID(), s.now())
-	if err != nil {
-		return Team{}, err
-	}
+	made := newTeam(username, name, actor.UserID(), s.now())
 	err = s.store.Update(ctx, func(tx Tx) error {
-		if err := insertOwned(ctx, tx, made, actor.UserID()); err != nil {
+		if err := s.insertOwned(ctx, tx, made, actor.UserID()); err != nil {
 			return err
 		}
 		entry := audit.By(actor, team.CreateTeam, username, audit.Allowed)
@@ -49,16 +46,19 @@ func (s *Service) CreateTeam(ctx context.Context, actor team.Actor, username, na
 	return Team{ID: made.ID, Username: username, Name: name, Role: team.Owner, CreatedAt: made.CreatedAt, UpdatedAt: made.CreatedAt}, nil
 }
 
-// Self returns the actor's user.
-func (s *Service) Self(ctx context.Context, actor team.Actor) (user User, err error) {
+// Self returns the actor's user, and the team that it acts in.
+func (s *Service) Self(ctx context.Context, actor team.Actor) (user User, in Team, err error) {
 	if err := audit.Guard(ctx, s.store, actor, team.ViewSelf, ""); err != nil {
-		return User{}, err
+		return User{}, Team{}, err
 	}
 	err = s.store.View(ctx, func(r Reader) (err error) {
-		user, err = r.UserByID(ctx, actor.UserID())
+		if user, err = r.UserByID(ctx, actor.UserID()); err != nil {
+			return err
+		}
+		in, err = r.Team(ctx, actor.TeamID(), actor.UserID())
 		return err
 	})
-	return user, err
+	return user, in, err
 }
 
 // Teams returns the teams of the actor's user, sorted by username. A key that

@@ -4,6 +4,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,6 +36,12 @@ const (
 	ActDeviceApprove  = "device.approve"
 	ActDeviceDeny     = "device.deny"
 	ActDeviceLogin    = "device.login"
+	// The keys, which the operator replaces. The target names them.
+	ActKEKRotationStart = "kek.rotation_start"
+	ActRotateKEK        = "kek.rotate"
+	ActRewrapDEK        = "dek.rewrap"
+	ActDEKRotationStart = "dek.rotation_start"
+	ActRotateDEK        = "dek.rotate"
 )
 
 // KeyVersion names a version of a secret that was handed out or made.
@@ -46,7 +53,8 @@ type KeyVersion struct {
 // Entry is one line of the audit log. It never holds a secret value, a
 // password, a token or a request body: there is no field for one.
 type Entry struct {
-	// Seq orders entries; it is given when the entry is stored.
+	// Seq is the entry's number in its team's chain, dense from 1; it is given
+	// when the entry is stored.
 	Seq    int64
 	ID     string
 	At     time.Time
@@ -84,9 +92,23 @@ func By(actor team.Actor, action team.Action, target string, outcome Outcome) En
 }
 
 // Log appends entries that have no other effect to go with. An entry is
-// durable when Append returns.
+// durable when AppendAudit returns; within a transaction, when that commits.
 type Log interface {
 	AppendAudit(ctx context.Context, e Entry) error
+}
+
+// Record appends an entry for a disclosure, a denial or a failure, which have
+// no effect but the answer: the answer leaves after Record returns nil. If the
+// entry can't be written, the error is problem.Unavailable.
+func Record(ctx context.Context, log Log, e Entry) error {
+	err := log.AppendAudit(ctx, e)
+	if err == nil || errors.Is(err, problem.Unavailable) {
+		return err
+	}
+	return &problem.Error{
+		Code: problem.Unavailable, Detail: "The audit log can't be written, so nothing was done. Try again.",
+		Cause: fmt.Errorf("record %s (%s): %w", e.Action, e.Outcome, err),
+	}
 }
 
 // Guard is the way into every domain function: it asks the policy, and
@@ -100,8 +122,8 @@ func Guard(ctx context.Context, log Log, actor team.Actor, action team.Action, t
 	}
 	e := By(actor, action, target, Denied)
 	e.Reason = string(problem.CodeOf(denial))
-	if err := log.AppendAudit(ctx, e); err != nil {
-		return &problem.Error{Code: problem.Unavailable, Detail: "The audit log can't be written, so nothing was done. Try again.", Cause: fmt.Errorf("record denial of %s: %w", action, err)}
+	if err := Record(ctx, log, e); err != nil {
+		return err
 	}
 	return denial
 }

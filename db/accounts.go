@@ -183,9 +183,14 @@ func (t accountTx) InsertUser(ctx context.Context, u account.NewUser) error {
 	return err
 }
 
+func (t accountTx) KEKInUse(ctx context.Context) (storeID string, check []byte, err error) {
+	keks, err := shareKEKs(ctx, t.q)
+	return keks.StoreID, keks.Check, err
+}
+
 func (t accountTx) InsertTeam(ctx context.Context, n account.NewTeam) error {
-	_, err := t.q.exec(ctx, "INSERT INTO teams (id, username, name, wrapped_dek, created_by, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		n.ID, n.Username, n.Name, n.WrappedDEK, n.CreatedBy, micros(n.CreatedAt), micros(n.CreatedAt))
+	_, err := t.q.exec(ctx, "INSERT INTO teams (id, username, name, wrapped_dek, kek_id, dek_rotated_at, created_by, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		n.ID, n.Username, n.Name, n.WrappedDEK, n.KEKID, micros(n.CreatedAt), n.CreatedBy, micros(n.CreatedAt), micros(n.CreatedAt))
 	if isUnique(err) {
 		return &problem.Error{
 			Code: problem.Conflict, Detail: "The team name " + n.Username + " is taken. Choose another.",

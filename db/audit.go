@@ -2,44 +2,171 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"infsh/audit"
+	"infsh/problem"
 )
 
-// appendAudit is the only statement that writes the audit log.
-func appendAudit(ctx context.Context, q querier, e audit.Entry) error {
+// appendAudit adds an entry to the transaction. It is chained and written at
+// the transaction's end, by chain.
+func appendAudit(_ context.Context, q querier, e audit.Entry) error {
+	if q.entries == nil {
+		return errors.New("an audit entry in a transaction that only reads")
+	}
+	*q.entries = append(*q.entries, named(e))
+	return nil
+}
+
+// AppendAudit appends one entry on its own, in a commit that it shares with
+// others; see committer. It is durable when AppendAudit returns nil.
+//
+// Errors: problem.Unavailable, and that of ctx if ctx ended before the entry
+// was taken up, in which case it is not written. Once taken up it is waited
+// for, so a nil after the end of ctx is true. After an error it may be in the
+// log nonetheless, if the connection broke during the commit.
+func (d *DB) AppendAudit(ctx context.Context, e audit.Entry) error {
+	return d.committer.append(ctx, named(e))
+}
+
+// named gives an entry its id and time.
+func named(e audit.Entry) audit.Entry {
 	if e.ID == "" {
 		e.ID = uuid.NewString()
 	}
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
-	versions := []byte("[]")
-	if len(e.Versions) > 0 {
-		var err error
-		if versions, err = json.Marshal(e.Versions); err != nil {
-			return err
+	return e
+}
+
+const entryColumns = "team_id, seq, id, at, actor_kind, actor_id, actor_name, credential_id, action, target, outcome, reason, remote_addr, request_id, run_id, versions, hash"
+
+// chain appends entries to the chains of their teams; it is the only writer of
+// the audit log. It is the last thing that a transaction does: the heads are
+// locked for the time of the commit alone, and in the order of the teams, so
+// that two instances wait for each other and never in a circle.
+func chain(ctx context.Context, q querier, entries []audit.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	heads, err := lockHeads(ctx, q, entries)
+	if err != nil {
+		return auditFailed(err)
+	}
+	for some := range slices.Chunk(entries, maxGroup) {
+		if err := insertEntries(ctx, q, heads, some); err != nil {
+			return auditFailed(err)
 		}
 	}
-	_, err := q.exec(ctx, `INSERT INTO audit_entries
-		(id, team_id, at, actor_kind, actor_id, actor_name, credential_id, action, target, outcome, reason, remote_addr, request_id, run_id, versions)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.ID, e.TeamID, micros(e.At), e.ActorKind, e.ActorID, e.ActorName, e.CredentialID, e.Action, e.Target,
-		string(e.Outcome), e.Reason, e.RemoteAddr, e.RequestID, e.RunID, string(versions))
-	if err != nil {
-		return fmt.Errorf("write the audit log: %w", err)
+	var args []any
+	for team, head := range heads {
+		args = append(args, team, head.Seq, head.Hash[:])
+	}
+	if _, err := q.exec(ctx, `INSERT INTO audit_chains (team_id, seq, hash) VALUES (?, ?, ?)`+strings.Repeat(", (?, ?, ?)", len(heads)-1)+`
+		ON CONFLICT (team_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash`, args...); err != nil {
+		return auditFailed(err)
 	}
 	return nil
 }
 
-// AppendAudit appends one entry on its own.
-func (d *DB) AppendAudit(ctx context.Context, e audit.Entry) error {
-	return d.update(ctx, func(q querier) error { return appendAudit(ctx, q, e) })
+// insertEntries writes entries behind the heads, and moves those on.
+func insertEntries(ctx context.Context, q querier, heads map[string]audit.Head, entries []audit.Entry) error {
+	row := "(?" + strings.Repeat(", ?", strings.Count(entryColumns, ",")) + ")"
+	args := make([]any, 0, len(entries)*strings.Count(row, "?"))
+	for _, e := range entries {
+		team := e.Storable().TeamID
+		e, head := heads[team].Next(e)
+		heads[team] = head
+		versions, err := json.Marshal(e.Versions)
+		if err != nil {
+			return err
+		}
+		args = append(args, e.TeamID, e.Seq, e.ID, e.At.UnixMicro(), e.ActorKind, e.ActorID, e.ActorName, e.CredentialID, e.Action, e.Target,
+			string(e.Outcome), e.Reason, e.RemoteAddr, e.RequestID, e.RunID, string(versions), head.Hash[:])
+	}
+	_, err := q.exec(ctx, "INSERT INTO audit_entries ("+entryColumns+") VALUES "+row+strings.Repeat(", "+row, len(entries)-1), args...)
+	return err
+}
+
+// lockHeads locks the ends of the chains that the entries belong to, and makes
+// those that are missing.
+func lockHeads(ctx context.Context, q querier, entries []audit.Entry) (map[string]audit.Head, error) {
+	var teams []string
+	for _, e := range entries {
+		teams = append(teams, e.Storable().TeamID)
+	}
+	slices.Sort(teams)
+	teams = slices.Compact(teams)
+
+	heads := make(map[string]audit.Head, len(teams))
+	for _, missing := teams, false; ; missing = true {
+		var rows []headRow
+		if err := q.in(ctx, &rows, "SELECT team_id, seq, hash FROM audit_chains WHERE team_id IN (?) ORDER BY team_id"+q.forUpdate(), teams); err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			head, err := r.head()
+			if err != nil {
+				return nil, err
+			}
+			heads[r.TeamID] = head
+		}
+		if missing || len(heads) == len(teams) {
+			break
+		}
+		for _, team := range teams {
+			if _, ok := heads[team]; ok {
+				continue
+			}
+			var zero audit.Hash
+			if _, err := q.exec(ctx, "INSERT INTO audit_chains (team_id, seq, hash) VALUES (?, 0, ?) ON CONFLICT DO NOTHING", team, zero[:]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(heads) != len(teams) {
+		return nil, fmt.Errorf("%w: it went away", errDamagedHead)
+	}
+	return heads, nil
+}
+
+// auditFailed says that the log can't be written, which undoes what was to be
+// recorded: nothing happens that is not in the log.
+func auditFailed(cause error) error {
+	if e := new(problem.Error); errors.As(cause, &e) && e.Code == problem.Unavailable {
+		return cause
+	}
+	return &problem.Error{
+		Code: problem.Unavailable, Detail: "The audit log can't be written, so nothing was done. Try again.",
+		Cause: fmt.Errorf("write the audit log: %w", cause),
+	}
+}
+
+// errDamagedHead stops a chain for good: to go on from a head that somebody
+// made up would hide what was there.
+var errDamagedHead = errors.New("the head of an audit chain is damaged; see infsh admin audit verify")
+
+type headRow struct {
+	TeamID string `db:"team_id"`
+	Seq    int64  `db:"seq"`
+	Hash   []byte `db:"hash"`
+}
+
+func (r headRow) head() (audit.Head, error) {
+	h := audit.Head{Seq: r.Seq}
+	if copy(h.Hash[:], r.Hash) != len(h.Hash) || len(r.Hash) != len(h.Hash) || r.Seq < 0 {
+		return audit.Head{}, fmt.Errorf("%w: that of team %q", errDamagedHead, r.TeamID)
+	}
+	return h, nil
 }
 
 type auditRow struct {
@@ -59,18 +186,24 @@ type auditRow struct {
 	RequestID    string `db:"request_id"`
 	RunID        string `db:"run_id"`
 	Versions     string `db:"versions"`
+	Hash         []byte `db:"hash"`
 }
 
-func (r auditRow) entry() (audit.Entry, error) {
+func (r auditRow) link() (audit.Link, error) {
 	e := audit.Entry{
-		Seq: r.Seq, ID: r.ID, At: fromMicros(r.At), TeamID: r.TeamID, ActorKind: r.ActorKind, ActorID: r.ActorID, ActorName: r.ActorName,
+		Seq: r.Seq, ID: r.ID, At: time.UnixMicro(r.At).UTC(), TeamID: r.TeamID, ActorKind: r.ActorKind, ActorID: r.ActorID, ActorName: r.ActorName,
 		CredentialID: r.CredentialID, Action: r.Action, Target: r.Target, Outcome: audit.Outcome(r.Outcome), Reason: r.Reason,
 		RemoteAddr: r.RemoteAddr, RequestID: r.RequestID, RunID: r.RunID,
 	}
+	broken := &audit.Broken{TeamID: r.TeamID, Seq: r.Seq, ID: r.ID, Reason: "it was changed: its list of versions is not as infsh writes it"}
 	if err := json.Unmarshal([]byte(r.Versions), &e.Versions); err != nil {
-		return audit.Entry{}, fmt.Errorf("audit entry %s: %w", r.ID, err)
+		return audit.Link{}, broken
 	}
-	return e, nil
+	// The hash covers what the list says. This covers how it is written.
+	if again, err := json.Marshal(e.Versions); err != nil || string(again) != r.Versions {
+		return audit.Link{}, broken
+	}
+	return audit.Link{Entry: e, Hash: r.Hash}, nil
 }
 
 // Entries implements audit.Store: the team's entries, the newest first.
@@ -78,19 +211,19 @@ func (d *DB) Entries(ctx context.Context, team string, before int64, limit int) 
 	var entries []audit.Entry
 	err := d.view(ctx, func(q querier) error {
 		var rows []auditRow
-		query, args := "SELECT * FROM audit_entries WHERE team_id = ? ORDER BY seq DESC LIMIT ?", []any{team, limit}
+		query, args := "SELECT "+entryColumns+" FROM audit_entries WHERE team_id = ? ORDER BY seq DESC LIMIT ?", []any{team, limit}
 		if before > 0 {
-			query, args = "SELECT * FROM audit_entries WHERE team_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?", []any{team, before, limit}
+			query, args = "SELECT "+entryColumns+" FROM audit_entries WHERE team_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?", []any{team, before, limit}
 		}
 		if err := q.list(ctx, &rows, query, args...); err != nil {
 			return err
 		}
 		for _, r := range rows {
-			e, err := r.entry()
+			l, err := r.link()
 			if err != nil {
 				return err
 			}
-			entries = append(entries, e)
+			entries = append(entries, l.Entry)
 		}
 		return nil
 	})
@@ -101,9 +234,76 @@ func (d *DB) Entries(ctx context.Context, team string, before int64, limit int) 
 func (d *DB) LastAllowed(ctx context.Context, team, action, target string) (at time.Time, err error) {
 	err = d.view(ctx, func(q querier) error {
 		var us int64
-		err := q.get(ctx, &us, "SELECT COALESCE(MAX(at), 0) FROM audit_entries WHERE team_id = ? AND action = ? AND target = ? AND outcome = 'allowed'", team, action, target)
+		err := q.get(ctx, &us, `SELECT at FROM audit_entries WHERE team_id = ? AND action = ? AND target = ? AND outcome = 'allowed'
+			ORDER BY seq DESC LIMIT 1`, team, action, target)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
 		at = fromMicros(us)
 		return err
 	})
 	return at, err
+}
+
+// AuditSnapshot runs fn on the log at one moment, while others append to it.
+func (d *DB) AuditSnapshot(ctx context.Context, fn func(audit.Snapshot) error) error {
+	return d.view(ctx, func(q querier) error { return fn(auditSnapshot{q}) })
+}
+
+type auditSnapshot struct{ q querier }
+
+func (s auditSnapshot) Chains(ctx context.Context) ([]audit.Chain, error) {
+	var rows []struct {
+		TeamID string `db:"team_id"`
+		Name   string `db:"username"`
+	}
+	err := s.q.list(ctx, &rows, `SELECT c.team_id, COALESCE(t.username, '') AS username
+		FROM (SELECT team_id FROM audit_chains UNION SELECT team_id FROM audit_entries UNION SELECT id FROM teams) AS c
+		LEFT JOIN teams t ON t.id = c.team_id
+		ORDER BY username, c.team_id`)
+	if err != nil {
+		return nil, fmt.Errorf("list the chains of the audit log: %w", err)
+	}
+	chains := make([]audit.Chain, len(rows))
+	for i, r := range rows {
+		chains[i] = audit.Chain{TeamID: r.TeamID, TeamName: r.Name}
+	}
+	return chains, nil
+}
+
+func (s auditSnapshot) Head(ctx context.Context, team string) (audit.Head, bool, error) {
+	var row headRow
+	err := s.q.get(ctx, &row, "SELECT team_id, seq, hash FROM audit_chains WHERE team_id = ?", team)
+	if errors.Is(err, sql.ErrNoRows) {
+		return audit.Head{}, false, nil
+	}
+	if err != nil {
+		return audit.Head{}, false, fmt.Errorf("read the head of an audit chain: %w", err)
+	}
+	// A damaged head is one that no chain has.
+	head, err := row.head()
+	if err != nil {
+		head = audit.Head{Seq: row.Seq}
+	}
+	return head, true, nil
+}
+
+func (s auditSnapshot) Page(ctx context.Context, team string, from int64, since time.Time, limit int) ([]audit.Link, error) {
+	var rows []auditRow
+	query, args := "SELECT "+entryColumns+" FROM audit_entries WHERE team_id = ? AND seq >= ?", []any{team, from}
+	if !since.IsZero() {
+		query, args = query+" AND at >= ?", append(args, since.UnixMicro())
+	}
+	if err := s.q.list(ctx, &rows, query+" ORDER BY seq LIMIT ?", append(args, limit)...); err != nil {
+		return nil, fmt.Errorf("read the audit log: %w", err)
+	}
+	links := make([]audit.Link, 0, len(rows))
+	for _, r := range rows {
+		l, err := r.link()
+		if err != nil {
+			return links, err
+		}
+		links = append(links, l)
+	}
+	return links, nil
 }

@@ -178,6 +178,51 @@ func TestKeyStore(t *testing.T) {
 	})
 }
 
+func TestDeviceStore(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
+		user, teamID := person(t, d, "ada@example.com", "acme")
+		record := auth.DeviceRecord{DeviceHash: []byte{1}, UserCode: "BCDFGHJK", ClientName: "laptop", RemoteAddr: "2001:db8::1", Network: "2001:db8::/64", State: auth.DevicePending, CreatedAt: noon, ExpiresAt: noon.Add(time.Minute)}
+		update(t, d, func(ctx context.Context, tx auth.Tx) error {
+			if err := tx.InsertDevice(ctx, record); err != nil {
+				return err
+			}
+			got, err := tx.DeviceByCode(ctx, "BCDFGHJK", noon)
+			if fmt.Sprint(got) != fmt.Sprint(record) {
+				t.Errorf("got  %+v\nwant %+v", got, record)
+			}
+			return err
+		})
+		decide := func(state auth.DeviceState, now time.Time, want bool) {
+			t.Helper()
+			update(t, d, func(ctx context.Context, tx auth.Tx) error {
+				got, err := tx.DecideDevice(ctx, "BCDFGHJK", state, user, teamID, now)
+				if got != want {
+					t.Errorf("%s at %s: %v", state, now, got)
+				}
+				return err
+			})
+		}
+		decide(auth.DeviceApproved, noon.Add(time.Minute), false) // it has expired
+		decide(auth.DeviceDenied, noon, true)
+		decide(auth.DeviceApproved, noon, false) // it was decided
+		update(t, d, func(ctx context.Context, tx auth.Tx) error {
+			got, err := tx.Device(ctx, []byte{1})
+			if got.State != auth.DeviceDenied || got.UserID != user || got.TeamID != teamID {
+				t.Errorf("%+v", got)
+			}
+			if ofNetwork, all, err := tx.CountDevices(ctx, "192.0.2.1", noon); ofNetwork != 0 || all != 1 || err != nil {
+				t.Errorf("%d of the network, %d in all, %v", ofNetwork, all, err)
+			}
+			for _, want := range []bool{true, false} {
+				if gone, err := tx.DeleteDevice(ctx, []byte{1}); gone != want || err != nil {
+					t.Errorf("deleted: %v, %v", gone, err)
+				}
+			}
+			return err
+		})
+	})
+}
+
 func TestThrottleStore(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		t.Run("no count is lost when many count at once, also the first", func(t *testing.T) {

@@ -16,8 +16,11 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq" // the PostgreSQL driver
+	"github.com/lib/pq"
 	_ "modernc.org/sqlite"
+
+	"infsh/audit"
+	"infsh/problem"
 )
 
 const (
@@ -43,6 +46,7 @@ type DB struct {
 	// PostgreSQL both are the same pool.
 	writer, reader *sqlx.DB
 	dialect        dialect
+	committer      *committer
 }
 
 type dialect string
@@ -105,9 +109,14 @@ func sqliteDSN(path string, option ...string) string {
 
 // OpenPostgres opens a postgres:// URL.
 func OpenPostgres(ctx context.Context, databaseURL string) (*DB, error) {
+	// The driver's own errors repeat the URL, or a part of it, which holds a
+	// password.
+	if _, err := pq.NewConnector(databaseURL); err != nil {
+		return nil, errors.New("the database URL can't be read: it is written postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=verify-full, with other characters than letters and digits in the password as %XX")
+	}
 	pool, err := sqlx.Open("postgres", databaseURL)
 	if err != nil {
-		return nil, errors.New("the database URL is not a valid postgres:// URL")
+		return nil, errors.New("the database URL can't be used")
 	}
 	pool.SetMaxOpenConns(postgresConnections)
 	pool.SetMaxIdleConns(postgresConnections)
@@ -116,14 +125,17 @@ func OpenPostgres(ctx context.Context, databaseURL string) (*DB, error) {
 }
 
 func ready(ctx context.Context, d *DB) (*DB, error) {
+	d.committer = newCommitter(d.appendGroup)
 	if err := d.Ping(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("reach the database: %w", err), d.Close())
 	}
 	return d, nil
 }
 
-// Close waits for running statements.
+// Close waits for audit entries that are to be written, and for running
+// statements.
 func (d *DB) Close() error {
+	d.committer.close()
 	err := d.writer.Close()
 	if d.reader != d.writer {
 		err = errors.Join(err, d.reader.Close())
@@ -145,6 +157,8 @@ type querier struct {
 		SelectContext(ctx context.Context, dest any, query string, args ...any) error
 	}
 	dialect dialect
+	// entries are chained when the transaction ends; nil where it only reads.
+	entries *[]audit.Entry
 }
 
 func (q querier) get(ctx context.Context, dest any, query string, args ...any) error {
@@ -181,11 +195,18 @@ func (q querier) forUpdate() string {
 	return ""
 }
 
-// update runs fn in a transaction. After a serialization failure or a deadlock
-// it runs fn again, which is safe because nothing of it was committed.
+// update runs fn in a transaction, and appends the audit entries that fn made
+// to their chains. After a serialization failure or a deadlock it runs fn
+// again, which is safe because nothing of it was committed.
 func (d *DB) update(ctx context.Context, fn func(querier) error) error {
 	for attempt := 0; ; attempt++ {
-		err := d.transact(ctx, d.writer, nil, fn)
+		err := d.transact(ctx, d.writer, nil, func(q querier) error {
+			q.entries = new([]audit.Entry)
+			if err := fn(q); err != nil {
+				return err
+			}
+			return chain(ctx, q, *q.entries)
+		})
 		if err == nil || attempt == maxRetries || !retryable(err) {
 			return err
 		}
@@ -212,7 +233,7 @@ func (d *DB) view(ctx context.Context, fn func(querier) error) error {
 func (d *DB) transact(ctx context.Context, pool *sqlx.DB, opts *sql.TxOptions, fn func(querier) error) (err error) {
 	tx, err := pool.BeginTxx(ctx, opts)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return &problem.Error{Code: problem.Unavailable, Detail: "The database does not answer, so nothing was done. Try again.", Cause: fmt.Errorf("begin: %w", err)}
 	}
 	defer func() {
 		// After a commit this does nothing; after a panic it frees the lock.
@@ -222,7 +243,10 @@ func (d *DB) transact(ctx context.Context, pool *sqlx.DB, opts *sql.TxOptions, f
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return &problem.Error{
+			Code: problem.Unavailable, Detail: "The database was lost at the last moment, so it is not certain that this was done. Look before you try again.",
+			Cause: fmt.Errorf("commit: %w", err),
+		}
 	}
 	return nil
 }

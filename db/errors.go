@@ -43,3 +43,29 @@ func sqliteCode(err error) (int, bool) {
 	}
 	return 0, false
 }
+
+// refusesRow reports whether the failure is one of a single row or chain, such
+// as a text that the database can't hold, rather than one of the database: then
+// nothing was committed, and other rows may fare better.
+func refusesRow(err error) bool {
+	if errors.Is(err, errDamagedHead) {
+		return true
+	}
+	if code, ok := postgresCode(err); ok {
+		switch code.Class() {
+		case pqerror.ClassConnectionException, pqerror.ClassTransactionRollback, pqerror.ClassInsufficientResources,
+			pqerror.ClassOperatorIntervention, pqerror.ClassSystemError:
+			return false
+		}
+		return true
+	}
+	code, ok := sqliteCode(err)
+	if !ok {
+		return false
+	}
+	switch code & 0xff {
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH:
+		return true
+	}
+	return false
+}

@@ -18,21 +18,9 @@ var migrations embed.FS
 // Migrate brings the schema up to this program's version. On PostgreSQL it
 // holds an advisory lock, so that several instances may start at once.
 func (d *DB) Migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations/"+string(d.dialect))
+	provider, err := d.migrator()
 	if err != nil {
 		return err
-	}
-	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{}
-	if d.dialect == postgresDialect {
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return err
-		}
-		dialect, opts = goose.DialectPostgres, append(opts, goose.WithSessionLocker(locker))
-	}
-	provider, err := goose.NewProvider(dialect, d.writer.DB, files, opts...)
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
@@ -40,33 +28,99 @@ func (d *DB) Migrate(ctx context.Context) error {
 	return nil
 }
 
+// migrateTo brings the schema up to a version, and never back to one.
+func (d *DB) migrateTo(ctx context.Context, schema int64) error {
+	provider, err := d.migrator()
+	if err != nil {
+		return err
+	}
+	if _, err := provider.UpTo(ctx, schema); err != nil {
+		return fmt.Errorf("migrate the database to schema %d: %w", schema, err)
+	}
+	return nil
+}
+
+func (d *DB) migrator() (*goose.Provider, error) {
+	files, err := migrationsOf(d.dialect)
+	if err != nil {
+		return nil, err
+	}
+	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{}
+	if d.dialect == postgresDialect {
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return nil, err
+		}
+		dialect, opts = goose.DialectPostgres, append(opts, goose.WithSessionLocker(locker))
+	}
+	provider, err := goose.NewProvider(dialect, d.writer.DB, files, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return provider, nil
+}
+
+func migrationsOf(d dialect) (fs.FS, error) { return fs.Sub(migrations, "migrations/"+string(d)) }
+
+// newestSchema is the version up to which this program migrates.
+func newestSchema(d dialect) (int64, error) {
+	files, err := migrationsOf(d)
+	if err != nil {
+		return 0, err
+	}
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return 0, err
+	}
+	var newest int64
+	for _, name := range names {
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, err
+		}
+		newest = max(newest, version)
+	}
+	return newest, nil
+}
+
+// schemaOf is the version of the store's schema; 0 if it has none yet.
+func schemaOf(ctx context.Context, q querier) (version int64, err error) {
+	if have, err := columnsOf(ctx, q, goose.DefaultTablename); err != nil || len(have) == 0 {
+		return 0, err
+	}
+	err = q.get(ctx, &version, "SELECT COALESCE(MAX(version_id), 0) FROM "+goose.DefaultTablename)
+	return version, err
+}
+
 // Identity is what a store says of itself before anything else is done to it.
 type Identity struct {
 	StoreID  string `db:"id"`
 	KEKID    string `db:"kek_id"`
 	KEKCheck []byte `db:"kek_check"`
+	// The KEK that is being replaced; empty except during a rotation.
+	OldKEKID    string `db:"old_kek_id"`
+	OldKEKCheck []byte `db:"old_kek_check"`
 }
 
 // Identity reads the store's identity without changing anything. ok is false
 // for a store that has never been set up.
 func (d *DB) Identity(ctx context.Context) (id Identity, ok bool, err error) {
 	err = d.view(ctx, func(q querier) error {
-		var tables int
-		count := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'stores'"
-		if d.dialect == postgresDialect {
-			count = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'stores'"
-		}
-		if err := q.get(ctx, &tables, count); err != nil || tables == 0 {
-			return err
-		}
-		err := q.get(ctx, &id, "SELECT id, kek_id, kek_check FROM stores WHERE singleton = 1")
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		ok = err == nil
+		id, ok, err = identity(ctx, q)
 		return err
 	})
 	return id, ok, err
+}
+
+func identity(ctx context.Context, q querier) (id Identity, ok bool, err error) {
+	if have, err := columnsOf(ctx, q, "stores"); err != nil || len(have) == 0 {
+		return Identity{}, false, err
+	}
+	err = q.get(ctx, &id, "SELECT id, kek_id, kek_check, old_kek_id, old_kek_check FROM stores WHERE singleton = 1")
+	if errors.Is(err, sql.ErrNoRows) {
+		return Identity{}, false, nil
+	}
+	return id, err == nil, err
 }
 
 // SetIdentity writes the identity of a new store. Of several instances that

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
 )
 
 // maxCachedDEKs bounds the memory of opened keysets, at some kilobytes each.
@@ -27,6 +28,14 @@ type dekCache struct {
 	entries map[cacheKey]*list.Element
 	recent  *list.List // front: used last; values are cacheEntry
 	limit   int
+
+	hits, misses atomic.Int64
+}
+
+// CacheStats counts how often OpenDEK found an opened keyset, and how often it
+// had to unwrap one.
+func (k *KEK) CacheStats() (hits, misses int64) {
+	return k.cache.hits.Load(), k.cache.misses.Load()
 }
 
 func newDEKCache(limit int) *dekCache {
@@ -38,8 +47,10 @@ func (c *dekCache) get(key cacheKey) (*DEK, bool) {
 	defer c.mu.Unlock()
 	e, ok := c.entries[key]
 	if !ok {
+		c.misses.Add(1)
 		return nil, false
 	}
+	c.hits.Add(1)
 	c.recent.MoveToFront(e)
 	return e.Value.(cacheEntry).dek, true
 }

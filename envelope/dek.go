@@ -1,10 +1,13 @@
 package envelope
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
+	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
@@ -14,9 +17,41 @@ import (
 // one key to 2^32 such records, which rotation of the DEK resets.
 type DEK struct {
 	team string
+	// ids are those of the keyset's keys, the primary's first.
+	ids []uint32
 	// The key material stays behind a closure, which neither a fmt verb nor
 	// reflection looks into.
 	aead func() tink.AEAD
+}
+
+func newDEK(team string, h *keyset.Handle) (*DEK, error) {
+	primitive, err := openKeyset(h)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	d := &DEK{team: team, aead: func() tink.AEAD { return primitive }}
+	for i := range h.Len() {
+		entry, err := h.Entry(i)
+		if err != nil {
+			return nil, ErrOpen
+		}
+		if entry.IsPrimary() {
+			d.ids = slices.Insert(d.ids, 0, entry.KeyID())
+		} else {
+			d.ids = append(d.ids, entry.KeyID())
+		}
+	}
+	return d, nil
+}
+
+// KeyIDs names the keys, that which seals first. There is more than one only
+// while one replaces another.
+func (d *DEK) KeyIDs() []uint32 { return slices.Clone(d.ids) }
+
+// Prefix begins each record that the sealing key made, and none that another
+// key of the keyset made.
+func (d *DEK) Prefix() []byte {
+	return binary.BigEndian.AppendUint32([]byte{tinkPrefix}, d.ids[0])
 }
 
 // Seal encrypts plaintext, of any length, for the place that ad names.

@@ -15,6 +15,11 @@ var (
 	// ErrKEKWrong says that a proper KEK does not belong to this store.
 	ErrKEKWrong = errors.New("the key encryption key does not belong to this store")
 
+	// ErrKEKUnavailable says that the service which holds the KEK gave no
+	// answer or refused to. Nothing is known of the data: the same call may
+	// succeed later.
+	ErrKEKUnavailable = errors.New("the key encryption key can't be reached")
+
 	// ErrOpen is the one answer for whatever does not authenticate: damaged,
 	// truncated, moved, made with another key. It gives no detail on purpose,
 	// since a detail would help only the one who forged the record.
@@ -22,9 +27,10 @@ var (
 )
 
 // KEKError tells which source of a KEK could not be used, and why.
-// It unwraps to ErrKEKMissing or ErrKEKInvalid and never quotes the content.
+// It unwraps to ErrKEKMissing, ErrKEKInvalid or ErrKEKUnavailable and never
+// quotes the content.
 type KEKError struct {
-	Source  string // "file /path/kek.json" or "environment variable NAME"
+	Source  string // "file /path/kek.json", "environment variable NAME" or "Vault at HOST"
 	Problem string // a clause that ends with what to do next
 	kind    error
 }

@@ -6,18 +6,21 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 // KEK is the key encryption key. It wraps the keysets of teams and never
 // touches a record. It prints as its ID.
+//
+// While one key replaces another, a KEK holds both: the first wraps, and each
+// opens what it wrapped. See And.
 type KEK struct {
 	id    string
 	cache *dekCache
 	// As in DEK, a closure keeps key material out of reach of fmt and reflection.
-	aead func() tink.AEAD
+	providers func() anyOf
 }
 
 // maxWrappedDEK, in bytes, is far above any real keyset (one key makes at most
@@ -28,21 +31,51 @@ const maxWrappedDEK = 64 << 10
 // that it authenticates.
 const checkText = "infsh kek check"
 
-func newKEK(h *keyset.Handle) (*KEK, error) {
-	primitive, err := openKeyset(h)
-	if err != nil {
-		return nil, err
-	}
-	id, err := fingerprint(h)
-	if err != nil {
-		return nil, err
-	}
-	return &KEK{id: id, cache: newDEKCache(maxCachedDEKs), aead: func() tink.AEAD { return primitive }}, nil
+func newKEK(providers ...provider) *KEK {
+	return &KEK{id: providers[0].id(), cache: newDEKCache(maxCachedDEKs), providers: func() anyOf { return providers }}
 }
 
-// ID is a fingerprint of the primary key, "kek-" and 16 hexadecimal digits.
-// It tells keys apart and reveals nothing of them, so that it may be logged.
+// ID names the key that wraps and reveals nothing of it, so that it may be
+// logged: for a key of a file or variable a fingerprint, "kek-" and 16
+// hexadecimal digits; for Vault "hcvault:HOST/MOUNT/keys/NAME:vN".
 func (k *KEK) ID() string { return k.id }
+
+// And returns a KEK that wraps with k and opens what k or others wrapped.
+func (k *KEK) And(others ...*KEK) *KEK {
+	all := slices.Clone(k.providers())
+	for _, o := range others {
+		all = append(all, o.providers()...)
+	}
+	return newKEK(all...)
+}
+
+// InUse returns k with the key first, and therefore the one that wraps, that
+// sealed the check of a store. ErrKEKWrong says that no key of k did.
+func (k *KEK) InUse(storeID string, sealed []byte) (*KEK, error) {
+	text, used, err := k.providers().decrypt(sealed, checkData(storeID))
+	if errors.Is(err, ErrKEKUnavailable) {
+		return nil, err
+	}
+	if err != nil || string(text) != checkText {
+		return nil, ErrKEKWrong
+	}
+	all := k.providers()
+	if used == all[0] {
+		return k, nil
+	}
+	first := anyOf{used}
+	for _, p := range all {
+		if p != used {
+			first = append(first, p)
+		}
+	}
+	return &KEK{id: used.id(), cache: k.cache, providers: func() anyOf { return first }}, nil
+}
+
+// IDOf names the key that made wrapped, which must be a wrapping of k's first
+// key. It differs from ID where a key service got a new version of its key
+// meanwhile.
+func (k *KEK) IDOf(wrapped []byte) string { return k.providers()[0].idOf(wrapped) }
 
 // WrapNewDEK makes a keyset with one new AES-256-GCM key for the team and
 // returns it wrapped, to be stored: docs/format.md, "Wrapped DEK".
@@ -57,9 +90,24 @@ func (k *KEK) WrapNewDEK(team string) (wrapped []byte, err error) {
 	return k.wrap(team, h)
 }
 
+// WrapDEKFor is WrapNewDEK with the key that sealed the check of a store, and
+// tells its ID. A store without a check has no KEK yet, and gets k's first.
+func (k *KEK) WrapDEKFor(storeID string, check []byte, team string) (wrapped []byte, kekID string, err error) {
+	if len(check) > 0 {
+		if k, err = k.InUse(storeID, check); err != nil {
+			return nil, "", err
+		}
+	}
+	if wrapped, err = k.WrapNewDEK(team); err != nil {
+		return nil, "", err
+	}
+	return wrapped, k.IDOf(wrapped), nil
+}
+
 // OpenDEK unwraps the keyset of a team. Opened keysets are kept in a bounded
 // cache, keyed by team and by the hash of wrapped. The error is ErrOpen where
-// wrapped is not of this KEK and this team.
+// wrapped is not of this KEK and this team, and is ErrKEKUnavailable where a
+// key service could not be asked.
 func (k *KEK) OpenDEK(team string, wrapped []byte) (*DEK, error) {
 	if team == "" || len(wrapped) > maxWrappedDEK {
 		return nil, ErrOpen
@@ -72,11 +120,10 @@ func (k *KEK) OpenDEK(team string, wrapped []byte) (*DEK, error) {
 	if err != nil {
 		return nil, err
 	}
-	primitive, err := openKeyset(h)
+	dek, err := newDEK(team, h)
 	if err != nil {
-		return nil, ErrOpen
+		return nil, err
 	}
-	dek := &DEK{team: team, aead: func() tink.AEAD { return primitive }}
 	k.cache.put(key, dek)
 	return dek, nil
 }
@@ -84,9 +131,6 @@ func (k *KEK) OpenDEK(team string, wrapped []byte) (*DEK, error) {
 // Rewrap wraps the keyset of a team anew, for another KEK. Records stay as
 // they are, since the keyset itself does not change.
 func (k *KEK) Rewrap(team string, wrapped []byte, to *KEK) ([]byte, error) {
-	if team == "" || len(wrapped) > maxWrappedDEK {
-		return nil, ErrOpen
-	}
 	h, err := k.unwrap(team, wrapped)
 	if err != nil {
 		return nil, err
@@ -100,30 +144,34 @@ func (k *KEK) SealCheck(storeID string) ([]byte, error) {
 	if storeID == "" {
 		return nil, errors.New("sealing the KEK check: the store id is empty")
 	}
-	return k.aead().Encrypt([]byte(checkText), checkData(storeID))
+	return k.providers().Encrypt([]byte(checkText), checkData(storeID))
 }
 
-// VerifyCheck returns ErrKEKWrong unless this KEK, or an older key in its
-// keyset, sealed the check for this store.
+// VerifyCheck returns ErrKEKWrong unless a key of this KEK sealed the check for
+// this store, and an error that is ErrKEKUnavailable where that can't be told.
 func (k *KEK) VerifyCheck(storeID string, sealed []byte) error {
-	text, err := k.aead().Decrypt(sealed, checkData(storeID))
-	if err != nil || string(text) != checkText {
-		return ErrKEKWrong
-	}
-	return nil
+	_, err := k.InUse(storeID, sealed)
+	return err
 }
 
 func (k *KEK) wrap(team string, h *keyset.Handle) ([]byte, error) {
 	var out sealedKeyset
-	if err := h.WriteWithAssociatedData(&out, k.aead(), dekData(team)); err != nil {
+	if err := h.WriteWithAssociatedData(&out, k.providers(), dekData(team)); err != nil {
 		return nil, fmt.Errorf("wrapping a data key: %w", err)
 	}
 	return out.ciphertext, nil
 }
 
 func (k *KEK) unwrap(team string, wrapped []byte) (*keyset.Handle, error) {
-	h, err := keyset.ReadWithAssociatedData(&sealedKeyset{wrapped}, k.aead(), dekData(team))
-	if err != nil {
+	if team == "" || len(wrapped) > maxWrappedDEK {
+		return nil, ErrOpen
+	}
+	opener := keysetOpener{anyOf: k.providers()}
+	h, err := keyset.ReadWithAssociatedData(&sealedKeyset{wrapped}, &opener, dekData(team))
+	switch {
+	case errors.Is(opener.err, ErrKEKUnavailable):
+		return nil, opener.err
+	case err != nil:
 		return nil, ErrOpen
 	}
 	return h, nil

@@ -36,12 +36,15 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 //     user of this process or to root;
 //   - "env:NAME": the same JSON, or the base64 form (standard or URL-safe,
 //     padded or not) of exactly 32 random bytes, in an environment variable,
-//     which lookup (as os.LookupEnv) finds.
+//     which lookup (as os.LookupEnv) finds;
+//   - "hcvault://HOST/MOUNT/keys/NAME": a key of the transit engine of a
+//     HashiCorp Vault or OpenBao; see openVaultKEK.
 //
 // The keyset's primary key encrypts; its other keys only decrypt. All must be
 // AES-256-GCM. Errors are *KEKError, of kind ErrKEKMissing where the file or
-// variable does not exist and ErrKEKInvalid otherwise. They name the source and
-// never quote its content. There is no default key.
+// variable does not exist, ErrKEKUnavailable where a service does not answer
+// and ErrKEKInvalid otherwise. They name the source and never quote its
+// content. There is no default key.
 func OpenKEK(uri string, lookup func(string) (string, bool)) (*KEK, error) {
 	if path, ok := strings.CutPrefix(uri, "file:"); ok && path != "" {
 		return openFileKEK(path)
@@ -49,8 +52,11 @@ func OpenKEK(uri string, lookup func(string) (string, bool)) (*KEK, error) {
 	if name, ok := strings.CutPrefix(uri, "env:"); ok && envName.MatchString(name) {
 		return openEnvKEK(name, lookup)
 	}
+	if strings.HasPrefix(uri, vaultScheme) || strings.HasPrefix(uri, vaultPlainScheme) {
+		return openVaultKEK(uri, lookup)
+	}
 	// The uri is not quoted: it may be the key itself, given by mistake.
-	return nil, &KEKError{"an unknown kind of source", "name it as file:PATH or env:NAME", ErrKEKInvalid}
+	return nil, &KEKError{"an unknown kind of source", "name it as file:PATH or env:NAME, or as hcvault://HOST/MOUNT/keys/NAME for Vault", ErrKEKInvalid}
 }
 
 func openEnvKEK(name string, lookup func(string) (string, bool)) (*KEK, error) {
@@ -126,14 +132,14 @@ func parseKEK(data []byte) (*KEK, error) {
 }
 
 func admitKEK(h *keyset.Handle) (*KEK, error) {
-	kek, err := newKEK(h)
+	local, err := newLocalKeyset(h)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkNotPlaceholder(h); err != nil {
 		return nil, err
 	}
-	return kek, nil
+	return newKEK(local), nil
 }
 
 // decodeBase64 accepts both alphabets, with or without padding, and refuses
@@ -162,7 +168,7 @@ func CreateKEKFile(path string) (*KEK, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a key encryption key: %w", err)
 	}
-	kek, err := newKEK(h)
+	local, err := newLocalKeyset(h)
 	if err != nil {
 		return nil, fmt.Errorf("making a key encryption key: %w", err)
 	}
@@ -175,7 +181,7 @@ func CreateKEKFile(path string) (*KEK, error) {
 	if err := writePrivateFile(path, text.Bytes()); err != nil {
 		return nil, fmt.Errorf("storing the key encryption key: %w", err)
 	}
-	return kek, nil
+	return newKEK(local), nil
 }
 
 func writePrivateFile(path string, data []byte) (err error) {

@@ -65,30 +65,32 @@ func (s *Service) Reveal(ctx context.Context, actor team.Actor, key string) (Sec
 	}
 	var out Secret
 	var value redact.Value
-	err := s.store.Update(ctx, func(tx Tx) error {
-		dek, err := s.readDEK(ctx, tx, actor)
+	err := s.store.View(ctx, func(r Reader) error {
+		dek, err := s.readDEK(ctx, r, actor)
 		if err != nil {
 			return err
 		}
-		rec, err := record(ctx, tx, actor, key)
+		rec, err := record(ctx, r, actor, key)
 		if err != nil {
 			return err
 		}
-		sealed, err := tx.Sealed(ctx, rec.TeamID, rec.ID, rec.Version)
+		sealed, err := r.Sealed(ctx, rec.TeamID, rec.ID, rec.Version)
 		if err != nil {
 			return err
 		}
 		if out, err = s.shown(dek, rec); err != nil {
 			return err
 		}
-		if value, err = open(dek, rec, sealed); err != nil {
-			return err
-		}
-		entry := audit.By(actor, team.RevealSecret, string(rec.Key), audit.Allowed)
-		entry.Versions = []audit.KeyVersion{{Key: string(rec.Key), Version: rec.Version}}
-		return tx.AppendAudit(ctx, entry)
+		value, err = open(dek, rec, sealed)
+		return err
 	})
 	if err != nil {
+		return Secret{}, redact.Value{}, err
+	}
+	entry := audit.By(actor, team.RevealSecret, string(out.Key), audit.Allowed)
+	entry.Versions = []audit.KeyVersion{{Key: string(out.Key), Version: out.Version}}
+	// Nothing leaves before this is durable.
+	if err := audit.Record(ctx, s.store, entry); err != nil {
 		return Secret{}, redact.Value{}, err
 	}
 	return out, value, nil

@@ -3,6 +3,7 @@ package secret
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -172,6 +173,7 @@ func ParseRequirements(reqs []Requirement) error {
 		if _, err := parseDescription(r.Description); err != nil {
 			fields = append(fields, problem.Field{Name: at + "description", Message: err.Error()})
 		}
+		fields = append(fields, checkNeeds(at, r)...)
 	}
 	if len(reqs) > MaxRequirements {
 		fields = append(fields, problem.Field{Name: "secrets", Message: fmt.Sprintf("an app declares at most %d secrets and integrations", MaxRequirements)})
@@ -196,6 +198,36 @@ func checkRequirementKey(r Requirement) error {
 	// A risky name was acknowledged when it was set; a refused one never was.
 	return key.Permit(true)
 }
+
+// MaxNeeds is how many secrets, and as many scopes, one integration may name.
+const MaxNeeds = 64
+
+// checkNeeds checks what an integration names: secrets, and scopes as RFC 6749,
+// section 3.3, writes them.
+func checkNeeds(at string, r Requirement) (fields []problem.Field) {
+	fail := func(name, message string) { fields = append(fields, problem.Field{Name: at + name, Message: message}) }
+	if len(r.Secrets) > MaxNeeds {
+		fail("secrets", fmt.Sprintf("an integration names at most %d secrets", MaxNeeds))
+	}
+	for i, s := range r.Secrets {
+		if key, err := envvar.ParseKey(s); err != nil {
+			fail(fmt.Sprintf("secrets[%d]", i), err.Error())
+		} else if err := key.Permit(true); err != nil {
+			fail(fmt.Sprintf("secrets[%d]", i), err.Error())
+		}
+	}
+	if len(r.Scopes) > MaxNeeds {
+		fail("scopes", fmt.Sprintf("an integration names at most %d scopes", MaxNeeds))
+	}
+	for i, s := range r.Scopes {
+		if !scopePattern.MatchString(s) {
+			fail(fmt.Sprintf("scopes[%d]", i), "a scope has 1 to 256 printing ASCII characters, without spaces, quotes and backslashes")
+		}
+	}
+	return fields
+}
+
+var scopePattern = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,256}$`)
 
 func checkIntegrationName(s string) error {
 	if len(s) == 0 || len(s) > 128 || strings.ContainsFunc(s, func(r rune) bool {

@@ -70,48 +70,61 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 		return Resolved{}, problem.Invalid("run_id", "a run id has at most %d characters: letters, digits and . _ : / @ + -", MaxRunIDLength)
 	}
 	var out Resolved
-	var refusal error
-	err = s.store.Update(ctx, func(tx Tx) error {
-		out, refusal = Resolved{}, nil
-		entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
-		entry.RunID = run.RunID
-
-		declared, err := tx.Declared(ctx, actor.TeamID(), namespace, name, run.Version)
-		if errors.Is(err, problem.NotFound) {
-			refusal = unknownApp(run, actor)
-			return appendRefusal(ctx, tx, entry, refusal)
-		}
-		if err != nil {
-			return err
-		}
-		held, err := s.held(ctx, tx, actor, declared.Requirements)
-		if err != nil {
-			return err
-		}
-		items := evaluate(declared.Requirements, held)
-		if blocking := blocking(items); len(blocking) > 0 {
-			if err := s.explain(ctx, tx, actor, blocking); err != nil {
-				return err
-			}
-			refusal = &Unmet{App: declared.App, TeamName: actor.TeamName(), Items: blocking}
-			return appendRefusal(ctx, tx, entry, refusal)
-		}
-		out, err = s.opened(ctx, tx, actor, items, held)
-		if err != nil {
-			return err
-		}
-		out.App, out.VersionID, out.RunID = declared.App, declared.VersionID, run.RunID
+	entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
+	entry.RunID = run.RunID
+	err = s.store.View(ctx, func(r Reader) (err error) {
+		out, err = s.resolve(ctx, r, actor, run, namespace, name)
+		return err
+	})
+	switch {
+	case err == nil:
 		for _, in := range out.Env {
 			entry.Versions = append(entry.Versions, audit.KeyVersion{Key: string(in.Key), Version: in.Version})
 		}
-		return tx.AppendAudit(ctx, entry)
-	})
-	if err == nil {
-		err = refusal
+	case errors.Is(err, problem.NotFound), errors.Is(err, problem.RequirementsNotMet), errors.Is(err, problem.Conflict), errors.Is(err, ErrCorrupt):
+		entry.Outcome, entry.Reason = audit.Failed, string(problem.CodeOf(err))
+		if errors.Is(err, problem.RequirementsNotMet) {
+			entry.Reason = string(problem.RequirementsNotMet)
+		}
+	default:
+		return Resolved{}, err
+	}
+	// Nothing leaves before this is durable.
+	if failed := audit.Record(ctx, s.store, entry); failed != nil {
+		return Resolved{}, failed
 	}
 	if err != nil {
 		return Resolved{}, err
 	}
+	return out, nil
+}
+
+// resolve reads and opens what a run receives. Its error for an app that is
+// not there is problem.NotFound, and for missing secrets an *Unmet.
+func (s *Service) resolve(ctx context.Context, r Reader, actor team.Actor, run Run, namespace, name string) (Resolved, error) {
+	declared, err := r.Declared(ctx, actor.TeamID(), namespace, name, run.Version)
+	if errors.Is(err, problem.NotFound) {
+		return Resolved{}, unknownApp(run, actor)
+	}
+	if err != nil {
+		return Resolved{}, err
+	}
+	held, err := s.held(ctx, r, actor, declared.Requirements)
+	if err != nil {
+		return Resolved{}, err
+	}
+	items := evaluate(declared.Requirements, held)
+	if blocking := blocking(items); len(blocking) > 0 {
+		if err := s.explain(ctx, r, actor, blocking); err != nil {
+			return Resolved{}, err
+		}
+		return Resolved{}, &Unmet{App: declared.App, TeamName: actor.TeamName(), Items: blocking}
+	}
+	out, err := s.opened(ctx, r, actor, items, held)
+	if err != nil {
+		return Resolved{}, err
+	}
+	out.App, out.VersionID, out.RunID = declared.App, declared.VersionID, run.RunID
 	return out, nil
 }
 
@@ -201,17 +214,6 @@ func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items
 		}
 	}
 	return nil
-}
-
-// appendRefusal records a run that got nothing. The transaction commits, so
-// that the entry stays.
-func appendRefusal(ctx context.Context, tx Tx, e audit.Entry, refusal error) error {
-	e.Outcome = audit.Failed
-	e.Reason = string(problem.CodeOf(refusal))
-	if errors.Is(refusal, problem.RequirementsNotMet) {
-		e.Reason = string(problem.RequirementsNotMet)
-	}
-	return tx.AppendAudit(ctx, e)
 }
 
 func unknownApp(run Run, actor team.Actor) error {

@@ -279,6 +279,9 @@ func (s *Service) lockTeam(ctx context.Context, tx Tx, actor team.Actor) (*envel
 
 func (s *Service) openDEK(teamID string, wrapped []byte) (*envelope.DEK, error) {
 	dek, err := s.kek.OpenDEK(teamID, wrapped)
+	if errors.Is(err, envelope.ErrKEKUnavailable) {
+		return nil, &problem.Error{Code: problem.Unavailable, Detail: "The service that holds the key of this server does not answer, so nothing was done. Try again.", Cause: err}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the team's key: %w", err)
 	}

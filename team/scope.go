@@ -48,10 +48,11 @@ func EveryScope() Scopes { return slices.Clone(actionScopes) }
 // them, so that equal sets look equal.
 func ParseScopes(names []string) (Scopes, error) {
 	out := make(Scopes, 0, len(names))
-	for _, n := range names {
+	for i, n := range names {
 		s := Scope(n)
 		if s != ScopeAll && s != ScopeSecrets && s != ScopeApps && !slices.Contains(actionScopes, s) {
-			return nil, fmt.Errorf("%q is not a scope; known are %s", n, strings.Join(KnownScopes(), ", "))
+			// What was sent may be anything, so it is not repeated.
+			return nil, fmt.Errorf("number %d of them is not a scope; known are %s", i+1, strings.Join(KnownScopes(), ", "))
 		}
 		if !slices.Contains(out, s) {
 			out = append(out, s)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes sure that what the tests need is there: a C compiler for the race
-# detector, Chromium for the browser tests, and PostgreSQL, which the tests
-# start themselves. On Debian and as root it installs what is missing; elsewhere
-# it says what to install.
+# detector, Chromium for the browser tests, PostgreSQL, which the tests start
+# themselves, and strace, which watches the syncs. On Debian and as root it
+# installs what is missing; elsewhere it says what to install.
 set -eu
 
 # has also looks where Debian keeps the programs of PostgreSQL.
@@ -28,6 +28,7 @@ need() { # command, Debian package
 need go golang-go
 need gcc gcc
 need git git
+need strace strace
 if [ -z "${INFSH_TEST_POSTGRES:-}" ]; then
 	need initdb postgresql
 fi

@@ -1,6 +1,9 @@
 #!/bin/sh
-# The long forms of the tests: each fuzz target for FUZZTIME (default 60s).
+# The long forms of the tests: the crash tests with all their kills, and each
+# fuzz target for FUZZTIME (default 60s).
 set -eu
+echo "== crash tests"
+INFSH_TORTURE=1 go test -v -timeout 3h -run Killed ./e2e
 time=${FUZZTIME:-60s}
 for file in $(grep -rl --include='*_test.go' '^func Fuzz' .); do
 	dir=$(dirname "$file")

@@ -17,7 +17,23 @@ import (
 // do what no store does: change rows as someone with the database would.
 type Database struct {
 	*db.DB
-	Raw *sqlx.DB
+	Raw  *sqlx.DB
+	open func(context.Context) (*db.DB, error)
+}
+
+// Again opens the database once more, as another instance of the program does.
+func (d *Database) Again(tb testing.TB) *db.DB {
+	tb.Helper()
+	other, err := d.open(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := other.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return other
 }
 
 // Each runs a test once for each kind of database, on a new and migrated one.
@@ -43,7 +59,7 @@ func SQLite(tb testing.TB) *Database {
 	if err := d.Migrate(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
-	return closing(tb, d, raw)
+	return closing(tb, &Database{DB: d, Raw: raw, open: func(ctx context.Context) (*db.DB, error) { return db.OpenSQLite(ctx, path) }})
 }
 
 // Postgres opens a new database of a real PostgreSQL server, which is started
@@ -54,7 +70,33 @@ func Postgres(tb testing.TB) *Database {
 	if err != nil {
 		tb.Fatalf("the tests need PostgreSQL: %v", err)
 	}
-	url, drop, err := server.database(tb.Context(), template)
+	return server.open(tb)
+}
+
+// DurablePostgres is Postgres on a server of the test's own, which syncs each
+// commit to disk: for what is measured.
+func DurablePostgres(tb testing.TB) *Database {
+	tb.Helper()
+	base, stop, err := startServer(true)
+	if err != nil {
+		tb.Fatalf("the test needs a PostgreSQL server of its own: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	server := &cluster{base: base, stop: stop}
+	if err := server.makeTemplate(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return server.open(tb)
+}
+
+// open opens a new database of the server.
+func (c *cluster) open(tb testing.TB) *Database {
+	tb.Helper()
+	url, drop, err := c.database(tb.Context(), template)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -72,16 +114,16 @@ func Postgres(tb testing.TB) *Database {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return closing(tb, d, raw)
+	return closing(tb, &Database{DB: d, Raw: raw, open: func(ctx context.Context) (*db.DB, error) { return db.OpenPostgres(ctx, url) }})
 }
 
-func closing(tb testing.TB, d *db.DB, raw *sqlx.DB) *Database {
+func closing(tb testing.TB, d *Database) *Database {
 	tb.Cleanup(func() {
-		if err := errors.Join(raw.Close(), d.Close()); err != nil {
+		if err := errors.Join(d.Raw.Close(), d.Close()); err != nil {
 			tb.Error(err)
 		}
 	})
-	return &Database{DB: d, Raw: raw}
+	return d
 }
 
 // PostgresURL makes an empty database, which nobody has migrated, and returns

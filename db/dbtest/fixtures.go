@@ -20,7 +20,7 @@ func Team(tb testing.TB, d *Database, kek *envelope.KEK, username string) TeamRo
 	if err != nil {
 		tb.Fatal(err)
 	}
-	Exec(tb, d, "INSERT INTO teams (id, username, name, wrapped_dek, created_by, created_at, updated_at) VALUES (?, ?, ?, ?, '', 1, 1)", id, username, username, wrapped)
+	Exec(tb, d, "INSERT INTO teams (id, username, name, wrapped_dek, kek_id, created_by, created_at, updated_at) VALUES (?, ?, ?, ?, ?, '', 1, 1)", id, username, username, wrapped, kek.ID())
 	return TeamRow{ID: id, Username: username}
 }
 

@@ -70,7 +70,7 @@ func begin() (*cluster, error) {
 		c.base = u
 	} else {
 		var err error
-		if c.base, c.stop, err = startServer(); err != nil {
+		if c.base, c.stop, err = startServer(false); err != nil {
 			return nil, err
 		}
 	}

@@ -18,8 +18,9 @@ import (
 )
 
 // startServer starts a throwaway server whose folder is removed when it stops.
-// It ends with the test process, however that ends.
-func startServer() (base *url.URL, stop func() error, err error) {
+// It ends with the test process, however that ends. If durable, it syncs as an
+// operator's does.
+func startServer(durable bool) (base *url.URL, stop func() error, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, nil, err
@@ -44,11 +45,12 @@ func startServer() (base *url.URL, stop func() error, err error) {
 	}
 
 	var log bytes.Buffer
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir,
-		"-c", "listen_addresses=", "-c", "max_connections=200",
-		// The tests of this package's users are about answers. Those about
-		// crashes start their own server, which syncs.
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	args := []string{"-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200"}
+	if !durable {
+		// Most tests are about answers.
+		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	server := exec.Command(filepath.Join(bin, "postgres"), args...)
 	server.SysProcAttr, server.Dir, server.Stdout, server.Stderr = attr, dir, &log, &log
 	if err := server.Start(); err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))

@@ -7,6 +7,6 @@ import (
 	"net/url"
 )
 
-func startServer() (base *url.URL, stop func() error, err error) {
+func startServer(bool) (base *url.URL, stop func() error, err error) {
 	return nil, nil, errors.New("a server is started on Linux only; name one in INFSH_TEST_POSTGRES")
 }

@@ -9,7 +9,12 @@ CREATE TABLE stores (
     singleton   INTEGER PRIMARY KEY CHECK (singleton = 1),
     id          TEXT    NOT NULL,
     kek_id      TEXT    NOT NULL,
-    kek_check   BLOB    NOT NULL
+    kek_check   BLOB    NOT NULL,
+    -- The KEK that is being replaced, while teams may have a DEK wrapped by it.
+    old_kek_id    TEXT    NOT NULL DEFAULT '',
+    old_kek_check BLOB    NOT NULL DEFAULT x'',
+    -- When the rotation of all DEKs began that has not ended; 0 if there is none.
+    dek_rotation_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE users (
@@ -30,6 +35,10 @@ CREATE TABLE teams (
     -- The team's DEK keyset, wrapped by the KEK. Deleting the row is what
     -- makes the team's ciphertexts worthless, in backups too.
     wrapped_dek      BLOB    NOT NULL,
+    -- Names the KEK that wraps it, for whom a rotation still has to visit.
+    kek_id           TEXT    NOT NULL DEFAULT '',
+    -- When the last rotation of the DEK ended; its creation at first.
+    dek_rotated_at   INTEGER NOT NULL DEFAULT 0,
     created_by       TEXT    NOT NULL,
     created_at       INTEGER NOT NULL,
     updated_at       INTEGER NOT NULL
@@ -156,11 +165,20 @@ CREATE TABLE app_versions (
     UNIQUE (app_id, number)
 ) STRICT;
 
+-- The end of each team's chain of audit entries. Whoever appends locks its row.
+-- The empty team_id is the chain of entries without a team.
+CREATE TABLE audit_chains (
+    team_id TEXT    PRIMARY KEY,
+    seq     INTEGER NOT NULL,
+    hash    BLOB    NOT NULL
+) STRICT;
+
 CREATE TABLE audit_entries (
-    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
-    id            TEXT    NOT NULL UNIQUE,
-    -- No foreign key: entries outlive the team. Empty for an unknown person.
+    -- No foreign key: entries outlive the team.
     team_id       TEXT    NOT NULL,
+    -- Dense from 1 in each team.
+    seq           INTEGER NOT NULL,
+    id            TEXT    NOT NULL,
     at            INTEGER NOT NULL,
     actor_kind    TEXT    NOT NULL,
     actor_id      TEXT    NOT NULL,
@@ -173,7 +191,9 @@ CREATE TABLE audit_entries (
     remote_addr   TEXT    NOT NULL,
     request_id    TEXT    NOT NULL,
     run_id        TEXT    NOT NULL,
-    versions      TEXT    NOT NULL
+    versions      TEXT    NOT NULL,
+    -- SHA-256 over the hash of the entry before and this one; see docs/format.md.
+    hash          BLOB    NOT NULL,
+    PRIMARY KEY (team_id, seq)
 ) STRICT;
-CREATE INDEX audit_entries_team ON audit_entries (team_id, seq);
 CREATE INDEX audit_entries_target ON audit_entries (team_id, action, target, seq);

@@ -1,0 +1,124 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"infsh/backup"
+)
+
+// table is what a backup knows of a table of the schema.
+type table struct {
+	name string
+	// order sorts the rows, by the primary key, so that equal stores give
+	// equal backups.
+	order   string
+	columns []backup.Column
+	// leftOut says why no row of the table is in a backup. Its columns aren't
+	// listed then.
+	leftOut string
+}
+
+// tables are all tables of the newest schema, a table after those that it
+// refers to. A migration that adds a table or a column adds it here; a test
+// compares the two. A store of an older schema has some of it, and never more.
+var tables = []table{
+	{name: "stores", order: "singleton", columns: columns(
+		integer("singleton"), text("id"), text("kek_id"), bytes("kek_check"),
+		text("old_kek_id"), bytes("old_kek_check"), integer("dek_rotation_at"))},
+	{name: "users", order: "id", columns: columns(
+		text("id", "email", "email_folded", "password_hash"), integer("created_at", "updated_at"))},
+	{name: "teams", order: "id", columns: columns(
+		text("id", "username", "name"), integer("members_may_edit"), bytes("wrapped_dek"),
+		text("kek_id"), integer("dek_rotated_at"), text("created_by"), integer("created_at", "updated_at"))},
+	{name: "memberships", order: "team_id, user_id", columns: columns(
+		text("team_id", "user_id", "role"), integer("created_at"))},
+	{name: "api_keys", order: "id", columns: columns(
+		text("id", "kind", "team_id", "user_id", "name"), bytes("token_hash"), text("last_four", "scopes"),
+		integer("created_at", "last_used_at", "expires_at"))},
+	{name: "secrets", order: "id", columns: columns(
+		text("id", "team_id", "key", "description"), integer("version"), text("created_by", "updated_by"),
+		integer("created_at", "updated_at"))},
+	{name: "secret_versions", order: "team_id, secret_id, version", columns: columns(
+		text("team_id", "secret_id"), integer("version"), bytes("value", "hint"), text("created_by"), integer("created_at"))},
+	{name: "apps", order: "id", columns: columns(
+		text("id", "team_id", "namespace", "name", "description", "version_id", "created_by"), integer("created_at", "updated_at"))},
+	{name: "app_versions", order: "id", columns: columns(
+		text("id", "team_id", "app_id"), integer("number"), text("digest", "requirements", "created_by"), integer("created_at"))},
+	{name: "audit_chains", order: "team_id", columns: columns(text("team_id"), integer("seq"), bytes("hash"))},
+	{name: "audit_entries", order: "team_id, seq", columns: columns(
+		text("team_id"), integer("seq"), text("id"), integer("at"),
+		text("actor_kind", "actor_id", "actor_name", "credential_id", "action", "target", "outcome", "reason",
+			"remote_addr", "request_id", "run_id", "versions"), bytes("hash"))},
+
+	{name: "sessions", leftOut: "a session that was ended after the backup would be signed in again; people sign in once more instead"},
+	{name: "setup_codes", leftOut: "a code is for a store in which nobody has an account; the server makes a new one at its start"},
+	{name: "device_logins", leftOut: "a login of a command line waits for at most ten minutes; whoever waited starts again"},
+	{name: "throttles", leftOut: "what is counted is over within minutes, and an old count would block people who did nothing since"},
+}
+
+func columns(parts ...[]backup.Column) []backup.Column { return slices.Concat(parts...) }
+
+func text(names ...string) []backup.Column    { return ofType(backup.Text, names) }
+func integer(names ...string) []backup.Column { return ofType(backup.Integer, names) }
+func bytes(names ...string) []backup.Column   { return ofType(backup.Bytes, names) }
+
+func ofType(t backup.Type, names []string) []backup.Column {
+	out := make([]backup.Column, len(names))
+	for i, name := range names {
+		out[i] = backup.Column{Name: name, Type: t}
+	}
+	return out
+}
+
+// present returns the tables that the store has, with those of their columns
+// that it has: all of them, unless its schema is an older one. A column that
+// is not known is an error, as it would be missing from a backup.
+func present(ctx context.Context, q querier) ([]table, error) {
+	var out []table
+	for _, t := range tables {
+		have, err := columnsOf(ctx, q, t.name)
+		if err != nil {
+			return nil, err
+		}
+		if len(have) == 0 {
+			continue
+		}
+		if t.leftOut == "" {
+			var some []backup.Column
+			for _, c := range t.columns {
+				if _, ok := have[c.Name]; ok {
+					some = append(some, c)
+				}
+			}
+			if len(some) != len(have) {
+				return nil, fmt.Errorf("table %s has columns that this version of infsh does not know", t.name)
+			}
+			t.columns = some
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// columnsOf returns the columns of a table and the types that the database
+// gives them; none if there is no such table.
+func columnsOf(ctx context.Context, q querier, table string) (map[string]string, error) {
+	query := "SELECT name, type FROM pragma_table_info(?)"
+	if q.dialect == postgresDialect {
+		query = "SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ?"
+	}
+	var rows []struct {
+		Name string `db:"name"`
+		Type string `db:"type"`
+	}
+	if err := q.list(ctx, &rows, query, table); err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	out := map[string]string{}
+	for _, r := range rows {
+		out[r.Name] = r.Type
+	}
+	return out, nil
+}
