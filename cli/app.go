@@ -122,7 +122,7 @@ func (p *program) appListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the team's registered apps",
-		Args:  cobra.NoArgs,
+		Args:  NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := p.connect()
 			if err != nil {

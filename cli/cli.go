@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -165,6 +166,10 @@ func group(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
+	// What does not look like a command may be a secret.
+	if !commandLike.MatchString(args[0]) {
+		return &usageError{msg: "there is no such command", command: cmd.CommandPath()}
+	}
 	msg := "there is no command " + quote(args[0])
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
@@ -173,11 +178,22 @@ func group(cmd *cobra.Command, args []string) error {
 	return &usageError{msg: msg, command: cmd.CommandPath()}
 }
 
+var commandLike = regexp.MustCompile(`^[A-Za-z-]{1,16}$`)
+
+// NoArgs is NoArgs, whose message repeats the argument, without that: it
+// may be a password or an API key that belongs on standard input.
+func NoArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{msg: "this command takes flags only, and no other arguments", command: cmd.CommandPath()}
+}
+
 func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
-		Args:  cobra.NoArgs,
+		Args:  NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			p.printf("infsh %s\n", p.Version)
 			return nil

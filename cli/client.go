@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -110,7 +111,12 @@ func (p *program) keyFromEnvironment() (redact.Value, bool, error) {
 func readKeyFile(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return "", err
+		// The path is not repeated: it may be the key itself.
+		var failed *fs.PathError
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return "", fmt.Errorf("opening the file that it names: %w", err)
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, 4096))

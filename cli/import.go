@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -64,6 +66,10 @@ func (p *program) readDotenv(path string) ([]envvar.Pair, error) {
 	name := "standard input"
 	if path != "-" {
 		file, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) && strings.Contains(path, "=") {
+			// It is not repeated, since a value may stand in it.
+			return nil, Usage("there is no such file; a single secret is set by `infsh secrets set KEY`")
+		}
 		if err != nil {
 			return nil, fail(ExitFailure, err.Error())
 		}

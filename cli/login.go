@@ -30,7 +30,7 @@ INFSH_CONFIG_DIR or else infsh in your configuration folder.`,
 		Example: `  infsh login
   INFSH_URL=https://infsh.example.com infsh login
   infsh login --with-api-key < key.txt`,
-		Args: cobra.NoArgs,
+		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, err := p.credentialFile()
 			if err != nil {
@@ -169,7 +169,7 @@ func (p *program) logoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout",
 		Short: "End the saved login, here and on the server",
-		Args:  cobra.NoArgs,
+		Args:  NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, err := p.credentialFile()
 			if err != nil {
@@ -232,7 +232,7 @@ func (p *program) meCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "me",
 		Short: "Show who you are, in which team, with which rights",
-		Args:  cobra.NoArgs,
+		Args:  NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := p.connect()
 			if err != nil {

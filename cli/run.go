@@ -50,6 +50,10 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			if app != "" && file != "" {
 				return &usageError{msg: "--app and --file name two different apps: give one of them", command: cmd.CommandPath()}
 			}
+			// Before there is a credential to protect from a debugger or a core.
+			if err := runner.Harden(); err != nil {
+				return err
+			}
 			request := api.ResolveRequest{RunID: uuid.NewString()}
 			if app != "" {
 				var err error

@@ -44,7 +44,7 @@ func (p *program) secretsListCommand() *cobra.Command {
 		Short: "List the team's secrets, masked",
 		Example: `  infsh secrets list
   infsh secrets list --json`,
-		Args: cobra.NoArgs,
+		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := p.connect()
 			if err != nil {

@@ -23,7 +23,7 @@ func (p *program) teamsListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List your teams; the current one has a *",
-		Args:  cobra.NoArgs,
+		Args:  NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := p.connect()
 			if err != nil {

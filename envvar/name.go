@@ -7,6 +7,7 @@ package envvar
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -35,7 +36,8 @@ type NameError struct {
 
 func (e *NameError) Error() string { return e.Reason }
 
-// ParseKey accepts a name that matches ^[A-Za-z_][A-Za-z0-9_]{0,127}$. That is
+// ParseKey accepts a name that matches ^[A-Za-z_][A-Za-z0-9_]{0,127}$ and is no
+// API key of this program. That is
 // the form of POSIX.1-2017, section 8.1, with lower case, and the only one that
 // every shell hands on: dash drops other names from the environment.
 //
@@ -45,6 +47,9 @@ func (e *NameError) Error() string { return e.Reason }
 func ParseKey(s string) (Key, error) {
 	if s == "" {
 		return "", malformed("the name is missing; give one such as OPENAI_API_KEY")
+	}
+	if credential.MatchString(s) {
+		return "", malformed("this is an API key of infsh and not a name; give a name such as OPENAI_API_KEY, and if the key was shown to others, revoke it")
 	}
 	for i, r := range s {
 		if isLetter(r) || (i > 0 && isDigit(r)) {
@@ -60,6 +65,11 @@ func ParseKey(s string) (Key, error) {
 	}
 	return Key(s), nil
 }
+
+// credential is the form of this program's own API keys. One has the form of a
+// name too; it would be shown, and recorded in the audit log, as a name is.
+// Permit would refuse it in any case, as it does all of INFSH_*.
+var credential = regexp.MustCompile(`^infsh_[0-9A-Za-z]{49}$`)
 
 func malformed(format string, args ...any) error {
 	return &NameError{Risk: Ordinary, Reason: fmt.Sprintf(format, args...)}

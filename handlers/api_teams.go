@@ -9,11 +9,7 @@ import (
 )
 
 func (s *server) me(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	user, err := s.Accounts.Self(r.Context(), actor)
-	if err != nil {
-		return err
-	}
-	current, err := s.Accounts.Team(r.Context(), actor, actor.TeamID())
+	user, current, err := s.Accounts.Self(r.Context(), actor)
 	if err != nil {
 		return err
 	}
@@ -62,6 +58,18 @@ func (s *server) getTeam(w http.ResponseWriter, r *http.Request, actor team.Acto
 		return err
 	}
 	return writeJSON(w, http.StatusOK, teamJSON(found))
+}
+
+func (s *server) deleteTeam(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	there, err := s.Authenticator.InTeam(r.Context(), actor, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := s.Accounts.DeleteTeam(r.Context(), there); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 func (s *server) checkUsername(w http.ResponseWriter, r *http.Request, actor team.Actor) error {

@@ -55,10 +55,10 @@ func (s *server) pollDevice(w http.ResponseWriter, r *http.Request) error {
 
 // devicePage shows the code to compare, and who asks.
 func (s *server) devicePage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	return s.deviceForm(w, r, session, r.URL.Query().Get("code"), http.StatusOK)
+	return s.deviceForm(w, r, session, r.URL.Query().Get("code"), http.StatusOK, nil)
 }
 
-func (s *server) deviceForm(w http.ResponseWriter, r *http.Request, session auth.Session, code string, status int) error {
+func (s *server) deviceForm(w http.ResponseWriter, r *http.Request, session auth.Session, code string, status int, errs views.FieldErrors) error {
 	p, err := s.chrome(w, r, session)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (s *server) deviceForm(w http.ResponseWriter, r *http.Request, session auth
 		default:
 			form = views.DeviceForm{
 				Code: found.UserCode, Client: found.ClientName, Address: found.RemoteAddr, Started: views.Ago(found.CreatedAt, s.now()),
-				Expires: inMinutes(found.ExpiresAt.Sub(s.now())), TeamID: session.Actor.TeamID(),
+				Expires: inMinutes(found.ExpiresAt.Sub(s.now())), TeamID: session.Actor.TeamID(), Errors: errs,
 			}
 		}
 	}
@@ -95,19 +95,26 @@ func (s *server) decideDevice(w http.ResponseWriter, r *http.Request, session au
 	code := r.PostForm.Get("code")
 	found, err := s.Devices.Find(r.Context(), session.Actor, code)
 	if errors.Is(err, problem.NotFound) {
-		return s.deviceForm(w, r, session, code, http.StatusNotFound)
+		return s.deviceForm(w, r, session, code, http.StatusNotFound, nil)
 	}
 	if err != nil {
 		return err
 	}
+	teamID := r.PostForm.Get("team_id")
+	if teamID == "" {
+		teamID = session.Actor.TeamID()
+	}
 	var approved bool
 	switch r.PostForm.Get("decision") {
 	case "approve":
-		approved, err = true, s.Devices.Approve(r.Context(), session.Actor, code)
+		approved, err = true, s.Devices.ApproveIn(r.Context(), session.Actor, teamID, code)
 	case "deny":
 		err = s.Devices.Deny(r.Context(), session.Actor, code)
 	default:
 		return problem.Invalid("decision", "it must be approve or deny")
+	}
+	if fields, ok := fieldErrors(err); ok {
+		return s.deviceForm(w, r, session, code, http.StatusUnprocessableEntity, fields)
 	}
 	if err != nil {
 		return err
@@ -116,6 +123,12 @@ func (s *server) decideDevice(w http.ResponseWriter, r *http.Request, session au
 	if err != nil {
 		return err
 	}
-	s.render(w, r, http.StatusOK, views.DeviceResultPage(p, views.DeviceResult{Approved: approved, Client: found.ClientName, Team: session.Actor.TeamName()}))
+	result := views.DeviceResult{Approved: approved, Client: found.ClientName}
+	for _, t := range p.Teams {
+		if t.ID == teamID {
+			result.Team = t.Label()
+		}
+	}
+	s.render(w, r, http.StatusOK, views.DeviceResultPage(p, result))
 	return nil
 }

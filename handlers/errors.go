@@ -81,6 +81,7 @@ func describe(err error) *problem.Error {
 // debug noise; the cause is logged, which holds no value because no function
 // that has one puts it into an error.
 func (s *server) logFailure(r *http.Request, p *problem.Error, status int) {
+	s.metrics.refused(p.Code)
 	level := slog.LevelDebug
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -159,7 +160,7 @@ func (s *server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 		s.render(w, r, status, views.ErrorDialog(model))
 		return
 	}
-	s.render(w, r, status, views.ErrorPage(views.Public{Theme: themeOf(r)}, model))
+	s.render(w, r, status, views.ErrorPage(views.Public{Theme: s.themeOf(r)}, model))
 }
 
 // fieldErrors returns the fields of an error that a form can show at its

@@ -6,6 +6,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
+	"regexp"
+	"strings"
 
 	strictjson "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,10 +24,10 @@ const (
 )
 
 // decode reads a JSON body strictly (RFC 8259 with the rules of RFC 7493):
-// duplicate names, invalid UTF-8, data after the value and names that differ in
-// case are errors, where encoding/json takes the last and goes on. An unknown
-// name is one too, unless lenient: the SDK sends names that this server has no
-// use for. An empty body reads as {} if it may be empty.
+// duplicate names, also in two spellings that differ in case, invalid UTF-8 and
+// data after the value are errors, where encoding/json takes the last and goes
+// on. An unknown name is one too, unless lenient: the SDK sends names that this
+// server has no use for. An empty body reads as {} if it may be empty.
 //
 // An error names the field by its JSON pointer (RFC 6901), never the value.
 func decode(r *http.Request, into any, opts ...decodeOption) error {
@@ -45,7 +48,16 @@ func decode(r *http.Request, into any, opts ...decodeOption) error {
 	if len(body) == 0 {
 		return badRequest("The body is empty; it must be a JSON object.")
 	}
+	if jsontext.Value(body).Kind() != '{' {
+		return badRequest("The body must be a JSON object.")
+	}
 	err = strictjson.Unmarshal(body, into, strictjson.RejectUnknownMembers(!o.lenient))
+	if err == nil && o.lenient {
+		// Matching names without regard to case finds one that stands twice in
+		// two spellings: another parser on the way might take the other one.
+		again := reflect.New(reflect.TypeOf(into).Elem()).Interface()
+		err = strictjson.Unmarshal(body, again, strictjson.MatchCaseInsensitiveNames(true))
+	}
 	if err == nil {
 		return nil
 	}
@@ -57,6 +69,9 @@ func decode(r *http.Request, into any, opts ...decodeOption) error {
 	case errors.As(err, &syntactic):
 		if errors.Is(err, jsontext.ErrDuplicateName) {
 			return fieldError(syntactic.JSONPointer, "it stands twice in the object")
+		}
+		if syntactic.JSONPointer != "" {
+			return fieldError(syntactic.JSONPointer, "it is not valid JSON in UTF-8")
 		}
 		return badRequest("The body is not valid JSON (at byte %d, in UTF-8, and nothing after the value).", syntactic.ByteOffset)
 	}
@@ -70,20 +85,29 @@ func jsonError(at jsontext.Pointer, unknown bool) error {
 	return fieldError(at, "it has the wrong type")
 }
 
-// maxPointer bounds how much of a client's own names an error repeats.
-const maxPointer = 100
+// repeatable is what a name in an error looks like: the names of fields, and
+// places in lists. Anything else may be a value that stands where a name belongs.
+var repeatable = regexp.MustCompile(`^(?:[a-z_]{1,32}|[0-9]{1,6})$`)
+
+// maxPlace is how many steps into a body an error names.
+const maxPlace = 6
 
 func fieldError(at jsontext.Pointer, message string) error {
-	name := string(at)
-	if len(name) > maxPointer {
-		name = name[:maxPointer] + "…"
+	var names []string
+	for name := range at.Tokens() {
+		if len(names) == maxPlace {
+			names = append(names, "…")
+			break
+		}
+		if !repeatable.MatchString(name) {
+			name = "…"
+		}
+		names = append(names, name)
 	}
-	if len(name) > 0 && name[0] == '/' {
-		name = name[1:]
-	}
-	if name == "" {
+	if len(names) == 0 {
 		return badRequest("The body must be a JSON object.")
 	}
+	name := strings.Join(names, "/")
 	return &problem.Error{Code: problem.BadRequest, Fields: []problem.Field{{Name: name, Message: message}}}
 }
 

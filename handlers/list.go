@@ -98,7 +98,7 @@ func (l listable[T]) filter(all []T, req api.ListRequest) ([]T, error) {
 		for i, n := range names {
 			f, ok := l.fields[n]
 			if !ok {
-				return nil, l.unknownField("search.fields", n)
+				return nil, l.unknownField("search.fields")
 			}
 			fields[i] = f
 		}
@@ -115,7 +115,7 @@ func (l listable[T]) filter(all []T, req api.ListRequest) ([]T, error) {
 	for i, f := range req.Filters {
 		field, ok := l.fields[f.Field]
 		if !ok {
-			return nil, l.unknownField(fmt.Sprintf("filters[%d].field", i), f.Field)
+			return nil, l.unknownField(fmt.Sprintf("filters[%d].field", i))
 		}
 		keep, err := filterFunc(f)
 		if err != nil {
@@ -162,13 +162,13 @@ func filterFunc(f api.Filter) (func(string) bool, error) {
 	return nil, fmt.Errorf("the operator must be eq, neq, in or contains")
 }
 
-func (l listable[T]) unknownField(at, name string) error {
+func (l listable[T]) unknownField(at string) error {
 	known := make([]string, 0, len(l.fields))
 	for f := range l.fields {
 		known = append(known, f)
 	}
 	slices.Sort(known)
-	return problem.Invalid(at, "%.40q is not a field of this list; known are %s", name, strings.Join(known, ", "))
+	return problem.Invalid(at, "there is no such field in this list; known are %s", strings.Join(known, ", "))
 }
 
 type ordering[T any] struct {
@@ -188,7 +188,7 @@ func (l listable[T]) order(sort []api.Sort) (ordering[T], error) {
 	for i, s := range sort {
 		f, ok := l.fields[s.Field]
 		if !ok {
-			return o, l.unknownField(fmt.Sprintf("sort[%d].field", i), s.Field)
+			return o, l.unknownField(fmt.Sprintf("sort[%d].field", i))
 		}
 		if s.Dir != "" && s.Dir != api.Ascending && s.Dir != api.Descending {
 			return o, problem.Invalid(fmt.Sprintf("sort[%d].dir", i), "the direction is asc or desc")

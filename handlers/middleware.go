@@ -30,7 +30,7 @@ func RequestID(r *http.Request) string {
 
 // wrap puts around all routes what each answer needs, errors included.
 func (s *server) wrap(next http.Handler) http.Handler {
-	return s.observe(s.recoverPanics(s.secureHeaders(s.limitBody(s.refuseCrossOrigin(next)))))
+	return s.behindProxies(s.observe(s.recoverPanics(s.secureHeaders(s.limitBody(s.refuseCrossOrigin(next))))))
 }
 
 // observe gives the request its id, and logs one line when it is done: the
@@ -42,10 +42,14 @@ func (s *server) observe(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey, id))
 		w.Header().Set("X-Request-Id", id)
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		// Deferred, because an answer that is cut off ends in a panic.
+		defer func() {
+			s.metrics.observed(r, rec.status, time.Since(start))
+			s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+				slog.String("request_id", id), slog.String("method", knownMethod(r.Method)), slog.String("route", r.Pattern),
+				slog.Int("status", rec.status), slog.Duration("took", time.Since(start)), slog.String("remote", auth.RemoteAddr(r)))
+		}()
 		next.ServeHTTP(rec, r)
-		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("request_id", id), slog.String("method", knownMethod(r.Method)), slog.String("route", r.Pattern),
-			slog.Int("status", rec.status), slog.Duration("took", time.Since(start)), slog.String("remote", auth.RemoteAddr(r)))
 	})
 }
 
@@ -135,6 +139,10 @@ func (s *server) secureHeaders(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 		h.Set("Cache-Control", "no-store")
+		if !isMachine(r) {
+			// What a page, an error or a redirect looks like depends on these.
+			h.Set("Vary", "Cookie, HX-Request, HX-Target, HX-History-Restore-Request")
+		}
 		if s.secure() {
 			h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 		}
@@ -156,6 +164,9 @@ func (s *server) limitBody(next http.Handler) http.Handler {
 // refuseCrossOrigin refuses what another site makes a browser send. It looks at
 // Sec-Fetch-Site and Origin; a request with a session's cookie and neither of
 // them must show the session's token, which the session wrapper asks for.
+//
+// The library compares an Origin's host alone. Behind https, a page of the same
+// host over http is another site too: whoever is on the way can write it.
 func (s *server) refuseCrossOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	// Behind a proxy that changes Host, the public URL is the origin of our
@@ -164,7 +175,8 @@ func (s *server) refuseCrossOrigin(next http.Handler) http.Handler {
 		s.log.Error("the public URL is not an origin", "error", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := protection.Check(r); err != nil {
+		plain := s.secure() && r.Header.Get("Origin") != "" && !strings.HasPrefix(r.Header.Get("Origin"), "https:")
+		if err := protection.Check(r); err != nil || plain && !isSafe(r.Method) {
 			s.fail(w, r, problem.New(problem.CrossOrigin, "This request came from another site, so it was refused. Open the page here and try again."))
 			return
 		}

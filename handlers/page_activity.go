@@ -28,6 +28,7 @@ var actWords = map[string]string{
 	string(team.RevokeAPIKey):   "Revoked an API key",
 	string(team.ListAPIKeys):    "Listed API keys",
 	string(team.CreateTeam):     "Made the team",
+	string(team.DeleteTeam):     "Deleted the team",
 	string(team.EditTeam):       "Changed the team's settings",
 	string(team.ChangeRole):     "Changed a role",
 	string(team.RemoveMember):   "Removed a member",
@@ -42,6 +43,9 @@ var actWords = map[string]string{
 	audit.ActDeviceApprove:      "Approved a command line login",
 	audit.ActDeviceDeny:         "Denied a command line login",
 	audit.ActDeviceLogin:        "Signed in on a command line",
+	audit.ActRewrapDEK:          "Wrapped the team's key anew",
+	audit.ActDEKRotationStart:   "Began to replace the team's key",
+	audit.ActRotateDEK:          "Replaced the team's key",
 }
 
 func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {

@@ -135,6 +135,9 @@ func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session a
 	form.Errors = fields
 	form.Advice = adviceOn(form.Key, nil)
 	form.Advice.AllowRisky = form.AllowRisky
+	if fields["key"] != "" {
+		form.Advice.Refused = "" // the error at the field says it already
+	}
 	status := http.StatusUnprocessableEntity
 	if wants(r, "dialog") {
 		p, err := s.chrome(w, r, session)

@@ -36,7 +36,7 @@ func (s *server) chrome(w http.ResponseWriter, r *http.Request, session auth.Ses
 	if err != nil {
 		return views.Page{}, err
 	}
-	p := views.Page{CSRF: session.CSRF, Theme: themeOf(r), Path: r.URL.Path, Email: session.Actor.Email(), Flash: s.takeFlash(w, r)}
+	p := views.Page{CSRF: session.CSRF, Theme: s.themeOf(r), Path: r.URL.Path, Email: session.Actor.Email(), Flash: s.takeFlash(w, r)}
 	for _, t := range teams {
 		shown := views.Team{ID: t.ID, Username: t.Username, Name: t.Name, Role: string(t.Role)}
 		p.Teams = append(p.Teams, shown)
@@ -51,10 +51,17 @@ func (s *server) chrome(w http.ResponseWriter, r *http.Request, session auth.Ses
 	return p, nil
 }
 
-const themeCookie = "theme"
+// themeCookie is named as the session's is: behind https, no other host of the
+// domain can set it.
+func (s *server) themeCookie() string {
+	if s.secure() {
+		return "__Host-infsh-theme"
+	}
+	return "theme"
+}
 
-func themeOf(r *http.Request) views.Theme {
-	c, err := r.Cookie(themeCookie)
+func (s *server) themeOf(r *http.Request) views.Theme {
+	c, err := r.Cookie(s.themeCookie())
 	if err != nil {
 		return views.ParseTheme("")
 	}

@@ -19,6 +19,8 @@ const (
 	machine access = "api"
 	// runner asks for the same, on the listener for runners.
 	runner access = "runner"
+	// operator asks nothing, and is where runners are.
+	operator access = "operator"
 	// health asks nothing, and is on both listeners.
 	health access = "health"
 )
@@ -37,6 +39,10 @@ type route struct {
 	api          apiFunc
 }
 
+// internal reports whether the route is served apart from the others if the
+// operator wants that.
+func (r route) internal() bool { return r.access == runner || r.access == operator }
+
 // routes is every route of the program. Who may do what behind them stands in
 // team/policy.go; access_test.go has a row for each.
 func (s *server) routes() []route {
@@ -53,6 +59,7 @@ func (s *server) routes() []route {
 		// Health.
 		{method: "GET", path: "/healthz", access: health, public: s.healthz},
 		{method: "GET", path: "/readyz", access: health, public: s.readyz},
+		{method: "GET", path: "/metrics", access: operator, public: s.serveMetrics},
 
 		// Signing in.
 		pub("GET", "/{$}", s.home),
@@ -112,6 +119,7 @@ func (s *server) routes() []route {
 		ap("POST", "/api/teams", s.createTeam),
 		ap("GET", "/api/teams/check-username", s.checkUsername),
 		ap("GET", "/api/teams/{id}", s.getTeam),
+		ap("DELETE", "/api/teams/{id}", s.deleteTeam),
 		ap("POST", "/api/apps/list", s.listApps),
 		ap("POST", "/api/apps", s.deployApp),
 		ap("POST", "/api/apps/check", s.checkApp),
@@ -141,7 +149,7 @@ func (s *server) mount(rt route) http.Handler {
 
 func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 	switch rt.access {
-	case public, health:
+	case public, operator, health:
 		if err := s.checkPublicForm(r); err != nil {
 			return err
 		}
@@ -157,7 +165,6 @@ func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		w.Header().Set("Vary", "Cookie, HX-Request, HX-Target")
 		if !isSafe(r.Method) {
 			if err := s.checkForm(r, session); err != nil {
 				return err

@@ -8,9 +8,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"infsh/account"
 	"infsh/app"
@@ -36,8 +39,12 @@ type Services struct {
 type Config struct {
 	// PublicURL is the address under which people reach the server.
 	PublicURL *url.URL
+	// TrustedProxies are the peers whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 	// InternalApart serves /internal/ and /metrics from Internal alone.
 	InternalApart bool
+	// Collectors are metrics of other parts, served with those of this package.
+	Collectors []prometheus.Collector
 	// Ready says whether the database and the KEK answer.
 	Ready func(context.Context) error
 	Log   *slog.Logger
@@ -45,9 +52,10 @@ type Config struct {
 
 type server struct {
 	Services
-	config Config
-	log    *slog.Logger
-	now    func() time.Time
+	config  Config
+	log     *slog.Logger
+	metrics *metrics
+	now     func() time.Time
 }
 
 // Handlers are the two faces of the server.
@@ -61,10 +69,10 @@ type Handlers struct {
 
 // New makes the handlers.
 func New(config Config, services Services) Handlers {
-	s := &server{Services: services, config: config, log: config.Log, now: time.Now}
+	s := &server{Services: services, config: config, log: config.Log, metrics: newMetrics(config.Collectors), now: time.Now}
 	return Handlers{
-		Main:     s.wrap(s.mux(func(r route) bool { return r.access != runner || !config.InternalApart })),
-		Internal: s.wrap(s.mux(func(r route) bool { return r.access == runner || r.access == health })),
+		Main:     s.wrap(s.mux(func(r route) bool { return !r.internal() || !config.InternalApart })),
+		Internal: s.wrap(s.mux(func(r route) bool { return r.internal() || r.access == health })),
 	}
 }
 

@@ -17,7 +17,7 @@ const settingsHome = "/settings/secrets"
 // publicChrome is what a page without a session shows. If there is a session
 // after all, its token goes into the forms.
 func (s *server) publicChrome(r *http.Request) views.Public {
-	p := views.Public{Theme: themeOf(r)}
+	p := views.Public{Theme: s.themeOf(r)}
 	if session, err := s.Authenticator.Session(r); err == nil {
 		p.CSRF = session.CSRF
 	}
@@ -87,14 +87,17 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 	form := views.LoginForm{Email: r.PostForm.Get("email"), Next: localPath(r.PostForm.Get("next"), "")}
 	_, err := s.Sessions.Login(w, r, form.Email, secretField(r, "password"), s.Authenticator.Origin(r))
 	if err == nil {
+		s.metrics.logins.WithLabelValues(loginOK).Inc()
 		redirect(w, r, localPath(form.Next, settingsHome))
 		return nil
 	}
 	p := describe(err)
 	switch p.Code {
 	case problem.NotSignedIn:
+		s.metrics.logins.WithLabelValues(loginFailed).Inc()
 		form.Errors = views.FieldErrors{"": p.Detail}
 	case problem.RateLimited:
+		s.metrics.logins.WithLabelValues(loginThrottled).Inc()
 		setRetryAfter(w, p)
 		form.Throttled = p.Detail
 	case problem.InvalidField:
@@ -130,7 +133,7 @@ func forget(w http.ResponseWriter) {
 
 func (s *server) setTheme(w http.ResponseWriter, r *http.Request, _ auth.Session) error {
 	http.SetCookie(w, &http.Cookie{
-		Name: themeCookie, Value: string(views.ParseTheme(r.PostForm.Get("theme"))), Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()),
+		Name: s.themeCookie(), Value: string(views.ParseTheme(r.PostForm.Get("theme"))), Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()),
 		HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode,
 	})
 	redirect(w, r, localPath(r.PostForm.Get("return"), settingsHome))

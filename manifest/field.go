@@ -75,7 +75,9 @@ func (r reader) optional(n *yaml.Node) (bool, error) {
 	var value bool
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Decode(&value) != nil {
 		shown := kindOf(n)
-		if n.Kind == yaml.ScalarNode && n.Value != "" {
+		// A longer text may be a value that stands in the wrong place.
+		const longest = len("false")
+		if n.Kind == yaml.ScalarNode && n.Value != "" && len(n.Value) <= longest {
 			shown = quote(n.Value)
 		}
 		return false, r.errorf(n.Line, "optional is %s; write true or false, without quotes", shown)

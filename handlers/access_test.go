@@ -1,0 +1,525 @@
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"infsh/db/dbtest"
+)
+
+var noExpiry time.Time
+
+// access is who may do what at each route (Z1). The objects that the requests
+// name are acme's. The columns are
+//
+//	anon     nobody
+//	other    the owner of another team
+//	member, admin, owner   people of acme: a session at pages, an API key at the API
+//	removed  a former member, whose session and API key are presented still
+//	runner   an API key of acme's owner with the scope apps:execute
+//	reader   one with apps:read, secrets:read, teams:read and user:read
+//	full     one with every scope
+//	login    the login of the owner's command line
+//	crossed  the owner's session at the API, and the full key at pages
+//
+// and a cell is ok, login for being led to the login page, or the status of the
+// refusal. It is the same with HTMX as without.
+const accessMatrix = `
+                                                 anon  other member admin owner removed runner reader full  login crossed
+GET    /healthz                                  ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /readyz                                   ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /metrics                                  ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+
+GET    /{$}                                      ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /static/                                  ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /setup                                    login login login  login login login   login  login  login login login
+POST   /setup                                    409   409   409    409   409   409     409    409    409   409   409
+GET    /login                                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+POST   /login                                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+POST   /logout                                   login ok    ok     ok    ok    login   login  login  login login login
+POST   /theme                                    login ok    ok     ok    ok    login   login  login  login login login
+GET    /device                                   login ok    ok     ok    ok    login   login  login  login login login
+POST   /device                                   login ok    ok     ok    ok    login   login  login  login login login
+
+POST   /teams/switch                             login 404   ok     ok    ok    login   login  login  login login login
+GET    /teams/new                                login ok    ok     ok    ok    login   login  login  login login login
+POST   /teams/new                                login ok    ok     ok    ok    login   login  login  login login login
+
+GET    /settings                                 login ok    ok     ok    ok    login   login  login  login login login
+GET    /settings/secrets                         login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/secrets                         login ok    403    ok    ok    login   login  login  login login login
+GET    /settings/advice                          login ok    ok     ok    ok    login   login  login  login login login
+GET    /settings/secrets/{key}                   login 404   ok     ok    ok    login   login  login  login login login
+POST   /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
+PUT    /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
+DELETE /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/secrets/{key}/rollback          login 404   403    ok    ok    login   login  login  login login login
+GET    /settings/apps                            login ok    ok     ok    ok    login   login  login  login login login
+GET    /settings/apps/{namespace}/{name}         login 404   ok     ok    ok    login   login  login  login login login
+GET    /settings/integrations                    login ok    ok     ok    ok    login   login  login  login login login
+GET    /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/apikeys/{id}                    login 404   404    ok    ok    login   login  login  login login login
+GET    /settings/members                         login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/members/policy                  login ok    403    ok    ok    login   login  login  login login login
+POST   /settings/members/{id}/role               login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/members/{id}/remove             login 404   403    ok    ok    login   login  login  login login login
+GET    /settings/activity                        login ok    403    ok    ok    login   login  login  login login login
+GET    /settings/account                         login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/account/password                login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/account/sessions/revoke         login ok    ok     ok    ok    login   login  login  login login login
+
+GET    /api/me                                   401   ok    ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/logout                               401   409   409    409   409   401     409    409    409   ok    401
+POST   /api/secrets/list                         401   ok    ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/secrets                              401   ok    403    ok    ok    401     403    403    ok    ok    401
+POST   /api/secrets/import                       401   ok    403    ok    ok    401     403    403    ok    ok    401
+GET    /api/secrets/reveal/{key}                 401   404   403    ok    ok    401     403    ok     ok    ok    401
+GET    /api/secrets/{key}                        401   404   ok     ok    ok    401     403    ok     ok    ok    401
+PUT    /api/secrets/{key}                        401   404   403    ok    ok    401     403    403    ok    ok    401
+DELETE /api/secrets/{key}                        401   404   403    ok    ok    401     403    403    ok    ok    401
+GET    /api/secrets/versions/{key}               401   404   ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/secrets/rollback/{key}               401   404   403    ok    ok    401     403    403    ok    ok    401
+GET    /api/teams                                401   ok    ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/teams                                401   ok    ok     ok    ok    401     403    403    ok    ok    401
+GET    /api/teams/check-username                 401   ok    ok     ok    ok    401     403    ok     ok    ok    401
+GET    /api/teams/{id}                           401   404   ok     ok    ok    401     403    ok     ok    ok    401
+DELETE /api/teams/{id}                           401   404   403    403   ok    401     403    403    ok    ok    401
+POST   /api/apps/list                            401   ok    ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/apps                                 401   ok    ok     ok    ok    401     403    403    ok    ok    401
+POST   /api/apps/check                           401   ok    ok     ok    ok    401     403    ok     ok    ok    401
+GET    /api/apps/{id}                            401   404   ok     ok    ok    401     403    ok     ok    ok    401
+GET    /api/apps/{namespace}/{name}              401   404   ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/integrations/check                   401   ok    ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/apikeys/list                         401   ok    ok     ok    ok    401     403    403    ok    ok    401
+POST   /api/apikeys                              401   ok    ok     ok    ok    401     403    403    ok    ok    401
+DELETE /api/apikeys/{id}                         401   404   404    ok    ok    401     403    403    ok    ok    401
+POST   /api/device/code                          ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+POST   /api/device/token                         400   400   400    400   400   400     400    400    400   400   400
+
+POST   /internal/v1/resolve                      401   404   ok     ok    ok    401     ok     403    ok    ok    401
+`
+
+// calls fill in what a route needs beyond its address: acme's objects, and a
+// body that is valid, so that nothing but the rights decides.
+var calls = map[string]struct{ path, body string }{
+	"GET /{$}":                               {path: "/"},
+	"GET /static/":                           {path: "/static/app.css"},
+	"POST /setup":                            {body: "code=guessed&email=mallory@example.com&password=$password&team=mallory"},
+	"POST /login":                            {body: "email=ada@example.com&password=$password"},
+	"POST /theme":                            {body: "theme=dark"},
+	"GET /device":                            {path: "/device?code=$usercode"},
+	"POST /device":                           {body: "code=$usercode&decision=approve"},
+	"POST /teams/switch":                     {body: "team_id=$team"},
+	"POST /teams/new":                        {body: "username=gamma"},
+	"POST /settings/secrets":                 {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
+	"GET /settings/advice":                   {path: "/settings/advice?key=openai_api_key"},
+	"GET /settings/secrets/{key}":            {path: "/settings/secrets/OPENAI_API_KEY"},
+	"POST /settings/secrets/{key}":           {path: "/settings/secrets/OPENAI_API_KEY", body: "_method=PUT&value=sk-CANARY-submitted"},
+	"PUT /settings/secrets/{key}":            {path: "/settings/secrets/OPENAI_API_KEY", body: "value=sk-CANARY-submitted"},
+	"DELETE /settings/secrets/{key}":         {path: "/settings/secrets/OPENAI_API_KEY"},
+	"POST /settings/secrets/{key}/rollback":  {path: "/settings/secrets/OPENAI_API_KEY/rollback", body: "version=1"},
+	"GET /settings/apps/{namespace}/{name}":  {path: "/settings/apps/acme/summarizer"},
+	"POST /settings/apikeys":                 {body: "name=laptop&preset=runner"},
+	"POST /settings/apikeys/{id}":            {path: "/settings/apikeys/$key", body: "_method=DELETE"},
+	"POST /settings/members/policy":          {body: "members_may_edit=on"},
+	"POST /settings/members/{id}/role":       {path: "/settings/members/$member/role", body: "role=admin"},
+	"POST /settings/members/{id}/remove":     {path: "/settings/members/$member/remove"},
+	"POST /settings/account/password":        {body: "current=$password&new=another+long+CANARY+password"},
+	"POST /api/secrets":                      {body: `{"key":"FAL_KEY","value":"fal-CANARY-submitted"}`},
+	"POST /api/secrets/import":               {body: `{"items":[{"key":"FAL_KEY","value":"fal-CANARY-submitted"}]}`},
+	"GET /api/secrets/reveal/{key}":          {path: "/api/secrets/reveal/OPENAI_API_KEY"},
+	"GET /api/secrets/{key}":                 {path: "/api/secrets/OPENAI_API_KEY"},
+	"PUT /api/secrets/{key}":                 {path: "/api/secrets/OPENAI_API_KEY", body: `{"value":"sk-CANARY-submitted"}`},
+	"DELETE /api/secrets/{key}":              {path: "/api/secrets/OPENAI_API_KEY"},
+	"GET /api/secrets/versions/{key}":        {path: "/api/secrets/versions/OPENAI_API_KEY"},
+	"POST /api/secrets/rollback/{key}":       {path: "/api/secrets/rollback/OPENAI_API_KEY", body: `{"version":1}`},
+	"POST /api/teams":                        {body: `{"username":"gamma"}`},
+	"GET /api/teams/check-username":          {path: "/api/teams/check-username?username=beta"},
+	"GET /api/teams/{id}":                    {path: "/api/teams/$team"},
+	"DELETE /api/teams/{id}":                 {path: "/api/teams/$team"},
+	"POST /api/apps":                         {body: `{"name":"painter","version":{"required_secrets":[{"key":"FAL_KEY"}]}}`},
+	"POST /api/apps/check":                   {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
+	"GET /api/apps/{id}":                     {path: "/api/apps/$app"},
+	"GET /api/apps/{namespace}/{name}":       {path: "/api/apps/acme/summarizer"},
+	"POST /api/integrations/check":           {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
+	"POST /api/apikeys":                      {body: `{"name":"laptop"}`},
+	"DELETE /api/apikeys/{id}":               {path: "/api/apikeys/$key"},
+	"POST /api/device/code":                  {body: `{"client_name":"a laptop"}`},
+	"POST /api/device/token":                 {body: `{"device_code":"$devicecode"}`},
+	"POST /internal/v1/resolve":              {body: `{"app":"acme/summarizer"}`},
+	"POST /settings/account/sessions/revoke": {},
+	"POST /logout":                           {},
+	"POST /api/logout":                       {},
+	"POST /api/secrets/list":                 {},
+	"POST /api/apps/list":                    {},
+	"POST /api/apikeys/list":                 {},
+}
+
+// A matrixRow is a route and what each actor gets there.
+type matrixRow struct {
+	method, pattern string
+	want            map[string]string
+}
+
+func (r matrixRow) route() string { return r.method + " " + r.pattern }
+
+func (r matrixRow) isPage() bool {
+	return !strings.HasPrefix(r.pattern, "/api/") && !strings.HasPrefix(r.pattern, "/internal/")
+}
+
+func parseMatrix(t *testing.T) (actors []string, rows []matrixRow) {
+	t.Helper()
+	for line := range strings.Lines(accessMatrix) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0:
+		case actors == nil:
+			actors = fields
+		case len(fields) != len(actors)+2:
+			t.Fatalf("a row needs %d cells: %s", len(actors), line)
+		default:
+			row := matrixRow{method: fields[0], pattern: fields[1], want: map[string]string{}}
+			for i, a := range actors {
+				row.want[a] = fields[i+2]
+			}
+			rows = append(rows, row)
+		}
+	}
+	return actors, rows
+}
+
+// A route without a row fails, and so does a row without a route. A route that
+// changes something has a call, so that no refusal is one of a bad request.
+func TestAccessMatrixCoversTheRoutes(t *testing.T) {
+	_, rows := parseMatrix(t)
+	var have, want []string
+	for _, r := range (&server{}).routes() {
+		have = append(have, r.method+" "+r.path)
+	}
+	for _, r := range rows {
+		want = append(want, r.route())
+		if _, ok := calls[r.route()]; !ok && r.method != http.MethodGet {
+			t.Errorf("%s has no call", r.route())
+		}
+	}
+	slices.Sort(have)
+	slices.Sort(want)
+	for _, r := range have {
+		if n := count(want, r); n != 1 {
+			t.Errorf("%s has %d rows in the access matrix, not one", r, n)
+		}
+	}
+	for _, r := range want {
+		if !slices.Contains(have, r) {
+			t.Errorf("%s has a row in the access matrix and is no route", r)
+		}
+	}
+	for r := range calls {
+		if !slices.Contains(have, r) {
+			t.Errorf("%s has a call and is no route", r)
+		}
+	}
+}
+
+func count(list []string, s string) (n int) {
+	for _, e := range list {
+		if e == s {
+			n++
+		}
+	}
+	return n
+}
+
+// forged are headers by which a client might claim to be somebody, or
+// somewhere, else. Nothing asks them (Z3).
+var forged = []string{
+	"X-Team-Id", "$beta", "X-Team", "beta", "X-User-Id", "$member", "X-Role", "owner",
+	"HX-Current-URL", origin + "/settings/secrets?team=$beta", "HX-Boosted", "true", "HX-Target", "secrets-table", "HX-Prompt", "owner",
+	"X-Forwarded-For", "203.0.113.7", "X-Real-Ip", "203.0.113.7", "Forwarded", "for=203.0.113.7;host=evil.example;proto=http",
+	"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http", "X-Forwarded-Prefix", "//evil.example", "X-Forwarded-User", "ada@example.com",
+	"X-Original-Url", "/healthz", "X-Rewrite-Url", "/healthz", "X-Http-Method-Override", "GET", "X-Request-Id", "forged",
+}
+
+// TestAccess walks the matrix on a whole server (Z1), plainly, with HTMX, and
+// with HTMX and forged headers (Z3). What is refused changes nothing, and another team's
+// owner changes nothing of acme's. No answer holds a value, a password or a
+// credential, but that of a reveal or a resolution to who may have it.
+func TestAccess(t *testing.T) {
+	w := newWorld(t)
+	actors, rows := parseMatrix(t)
+	acme := w.ids.Replace("$team")
+	variants := []struct {
+		name   string
+		header []string
+	}{
+		{"plain", nil},
+		{"htmx", []string{"HX-Request", "true"}},
+		{"forged", append([]string{"HX-Request", "true"}, forged...)},
+	}
+	for _, row := range rows {
+		for _, name := range actors {
+			for _, v := range variants {
+				got := w.try(row, name, v.header...)
+				at := row.route() + " as " + name + ", " + v.name
+				if c := outcome(got); c != row.want[name] {
+					t.Errorf("%s: %s (%d), want %s: %.200s", at, c, got.Code, row.want[name], got.Body)
+				}
+				w.searchCanaries(at, row, got)
+				checkHeaders(t, at, got)
+				if !w.committed() {
+					continue
+				}
+				changed := w.changed("")
+				if name == "removed" {
+					// The session of one who is in no team ends when it is presented.
+					changed = slices.DeleteFunc(changed, func(table string) bool { return table == "sessions" })
+				}
+				if len(changed) > 0 && (row.method == http.MethodGet || outcome(got) != "ok") {
+					t.Errorf("%s: refused or safe, and changed %s", at, changed)
+				}
+				if name == "other" && len(changed) > 0 {
+					if tables := w.changed(acme); len(tables) > 0 {
+						t.Errorf("%s: changed acme's %s", at, tables)
+					}
+				}
+				if n := w.claimed("203.0.113.7"); n > 0 {
+					t.Errorf("%s: the audit log has the address that the client claims", at)
+				}
+				w.restore()
+			}
+		}
+	}
+}
+
+// A key can't act in a team that the header names and that its user is not in,
+// or that is not the key's. At pages the header means nothing.
+func TestTeamHeaderOpensNoOtherTeam(t *testing.T) {
+	w := newWorld(t)
+	actors, rows := parseMatrix(t)
+	for _, row := range rows {
+		for _, name := range actors {
+			foreign := "beta"
+			if name == "other" {
+				foreign = "acme"
+			}
+			want := row.want[name]
+			if !row.isPage() && want != "401" && !strings.HasPrefix(row.pattern, "/api/device/") {
+				want = "403"
+			}
+			got := w.try(row, name, "X-Infsh-Team", foreign)
+			if c := outcome(got); c != want {
+				t.Errorf("%s as %s in %s: %s (%d), want %s: %.200s", row.route(), name, foreign, c, got.Code, want, got.Body)
+			}
+			committed := w.committed()
+			if committed && want != "ok" && name != "removed" {
+				if tables := w.changed(""); len(tables) > 0 {
+					t.Errorf("%s as %s in %s: refused, and changed %s", row.route(), name, foreign, tables)
+				}
+			}
+			w.searchCanaries(row.route()+" as "+name+" in "+foreign, row, got)
+			if committed {
+				w.restore()
+			}
+		}
+	}
+}
+
+// try sends the row's call as the actor.
+func (w *world) try(row matrixRow, actor string, header ...string) *httptest.ResponseRecorder {
+	call := calls[row.route()]
+	path := call.path
+	if path == "" {
+		path = row.pattern
+	}
+	for i := 1; i < len(header); i += 2 {
+		header = slices.Clone(header)
+		header[i] = w.ids.Replace(header[i])
+	}
+	r := request(row.method, w.ids.Replace(path), w.ids.Replace(call.body), header...)
+	c := w.actors[actor]
+	switch {
+	case actor == "crossed" && row.isPage():
+		c = credentials{bearer: w.actors["full"].bearer}
+	case actor == "crossed":
+		c = credentials{cookie: w.actors["owner"].cookie}
+	case row.isPage() && c.cookie != "":
+		c = credentials{cookie: c.cookie}
+	case !row.isPage():
+		c = credentials{bearer: c.bearer}
+	}
+	w.present(r, c)
+	return w.do(r)
+}
+
+// outcome is the class of an answer: HTMX gets a redirect as 200 with a header,
+// and leaving (with Clear-Site-Data) also leads to the login page.
+func outcome(res *httptest.ResponseRecorder) string {
+	to := res.Header().Get("Location") + res.Header().Get("HX-Redirect")
+	u, err := url.Parse(to)
+	switch {
+	case err != nil || u.Host != "":
+		return "elsewhere"
+	case u.Path == "/login" && res.Header().Get("Clear-Site-Data") == "":
+		return "login"
+	case res.Code < 300 || res.Code == http.StatusSeeOther:
+		return "ok"
+	}
+	return map[int]string{400: "400", 401: "401", 403: "403", 404: "404", 409: "409", 412: "412", 415: "415", 422: "422", 429: "429"}[res.Code]
+}
+
+// disclosing are the routes whose answer holds a value, for who may have it.
+var disclosing = []string{"GET /api/secrets/reveal/{key}", "POST /internal/v1/resolve"}
+
+func (w *world) searchCanaries(at string, row matrixRow, res *httptest.ResponseRecorder) {
+	w.t.Helper()
+	header := res.Header().Clone()
+	header.Del("Set-Cookie")
+	var text strings.Builder
+	if err := header.Write(&text); err != nil {
+		w.t.Fatal(err)
+	}
+	text.WriteString(res.Body.String())
+	disclosed := text.String()
+	if slices.Contains(disclosing, row.route()) && outcome(res) == "ok" {
+		const value = "sk-second-CANARY-0123456789abcdef"
+		if strings.Count(disclosed, value) != 1 {
+			w.t.Errorf("%s: does not hold the value once: %.300s", at, disclosed)
+		}
+		disclosed = strings.Replace(disclosed, value, "", 1)
+	}
+	for _, c := range w.canaries {
+		if i := strings.Index(disclosed, c); i >= 0 {
+			w.t.Errorf("%s: the answer holds what it must not: …%.80s", at, disclosed[max(0, i-40):])
+		}
+	}
+}
+
+// claimed counts the entries of the audit log with an address.
+func (w *world) claimed(addr string) (n int) {
+	w.t.Helper()
+	if err := w.state.GetContext(w.t.Context(), &n, "SELECT count(*) FROM main.audit_entries WHERE remote_addr = ?", addr); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// With a listener of their own, runners are served there alone, and nothing
+// else is (R7).
+func TestRunnersApart(t *testing.T) {
+	w := newWorld(t)
+	apart := New(Config{
+		PublicURL: w.publicURL, InternalApart: true, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
+	}, w.services)
+	_, rows := parseMatrix(t)
+	for _, row := range rows {
+		inside := strings.HasPrefix(row.pattern, "/internal/") || row.pattern == "/metrics"
+		for _, face := range []struct {
+			name    string
+			handler http.Handler
+			want    bool
+		}{
+			{"the main listener", apart.Main, !inside},
+			{"the runners' listener", apart.Internal, inside || row.pattern == "/healthz" || row.pattern == "/readyz"},
+		} {
+			w.handlers.Main = face.handler
+			got := w.try(row, "owner")
+			if served := outcome(got) != "404"; served != face.want {
+				t.Errorf("%s on %s: %d", row.route(), face.name, got.Code)
+			}
+			if w.committed() {
+				w.restore()
+			}
+		}
+	}
+}
+
+// Each page's form, and each public one, refuses what comes from another site
+// (W1), and changes nothing: not by its route's own care but by the way in.
+func TestEachFormRefusesOtherSites(t *testing.T) {
+	w := newWorld(t)
+	_, rows := parseMatrix(t)
+	for _, row := range rows {
+		if row.method == http.MethodGet || !row.isPage() {
+			continue
+		}
+		for name, header := range map[string][]string{
+			"another site":                     {"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"},
+			"another host of the site":         {"Origin", "https://blog.infsh.example", "Sec-Fetch-Site", "same-site"},
+			"another site in an older browser": {"Origin", "https://evil.example", "Sec-Fetch-Site", ""},
+			"a hidden origin":                  {"Origin", "null", "Sec-Fetch-Site", ""},
+			"the host over plain http":         {"Origin", "http://infsh.example", "Sec-Fetch-Site", ""},
+			"nobody says from where":           {"Origin", "", "Sec-Fetch-Site", ""},
+		} {
+			for _, htmx := range []string{"", "true"} {
+				got := w.try(row, "owner", append([]string{"HX-Request", htmx}, header...)...)
+				if outcome(got) != "403" {
+					t.Errorf("%s from %s: %d", row.route(), name, got.Code)
+				}
+				if w.committed() {
+					t.Errorf("%s from %s: refused, and changed %s", row.route(), name, w.changed(""))
+					w.restore()
+				}
+			}
+		}
+	}
+}
+
+// The headers are on the answer of a fault too, which tells nothing of it (W9).
+func TestFaultsTellNothing(t *testing.T) {
+	w := newWorld(t)
+	dbtest.Exec(t, w.d, "UPDATE teams SET wrapped_dek = ?", []byte("not a wrapped key"))
+	for _, c := range []struct {
+		method, path, actor string
+		status              int
+	}{
+		{"GET", "/settings/secrets", "owner", 500}, {"POST", "/api/secrets/list", "owner", 500}, {"GET", "/api/secrets/reveal/OPENAI_API_KEY", "owner", 500},
+		{"POST", "/internal/v1/resolve", "runner", 500}, {"GET", "/no-such-page", "owner", 404}, {"GET", "/api/no-such", "owner", 404}, {"DELETE", "/login", "owner", 405},
+		{"PATCH", "/api/me", "owner", 405},
+	} {
+		for _, htmx := range []string{"", "true"} {
+			body := ""
+			if c.actor == "runner" {
+				body = `{"app":"acme/summarizer"}`
+			}
+			r := request(c.method, c.path, body, "HX-Request", htmx)
+			w.present(r, w.actors[c.actor])
+			got := w.do(r)
+			at := c.method + " " + c.path
+			checkHeaders(t, at, got)
+			if got.Code != c.status {
+				t.Errorf("%s: %d, want %d", at, got.Code, c.status)
+			}
+			for _, inside := range []string{"DEK", "wrapped", "tink", "SELECT", "sqlite", ".go:", "goroutine", "panic", "CANARY"} {
+				if strings.Contains(got.Body.String(), inside) {
+					t.Errorf("%s: the answer tells of %q: %s", at, inside, got.Body)
+				}
+			}
+		}
+	}
+}
+
+// checkHeaders fails unless the answer can't be framed, kept, guessed at or
+// made to run a script (W5, W9).
+func checkHeaders(t *testing.T, at string, res *httptest.ResponseRecorder) {
+	t.Helper()
+	h := res.Header()
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
+		"Cross-Origin-Resource-Policy": "same-origin", "Strict-Transport-Security": "max-age=63072000; includeSubDomains", "Content-Security-Policy": contentSecurityPolicy,
+	} {
+		if got := h.Values(name); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %s is %q, want %q", at, name, got, want)
+		}
+	}
+	if !strings.Contains(at, "/static/") && h.Get("Cache-Control") != "no-store" {
+		t.Errorf("%s: Cache-Control is %q", at, h.Get("Cache-Control"))
+	}
+}

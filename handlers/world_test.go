@@ -1,0 +1,355 @@
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+
+	"infsh/account"
+	"infsh/app"
+	"infsh/audit"
+	"infsh/auth"
+	"infsh/db/dbtest"
+	"infsh/envelope"
+	"infsh/redact"
+	"infsh/secret"
+	"infsh/team"
+)
+
+const (
+	origin   = "https://infsh.example"
+	password = "correct horse CANARY battery"
+	// peer is where the requests of tests come from.
+	peer = "192.0.2.10"
+)
+
+// world is a whole server over SQLite: two teams that know nothing of each
+// other, with people, credentials, secrets, apps and a waiting device login.
+// The word CANARY is in each secret value and password, and nowhere else.
+type world struct {
+	t         *testing.T
+	services  Services
+	publicURL *url.URL
+	handlers  Handlers
+	operator  team.Actor
+	d         *dbtest.Database
+	// actors are the credentials by name; cookies and tokens are what is in them.
+	actors map[string]credentials
+	// ids replace $names in the paths and bodies of requests.
+	ids *strings.Replacer
+	// canaries stand in no answer that is not meant to hold them.
+	canaries []string
+	// state is a connection that compares with a copy of the first state, and
+	// goes back to it; version is what it has seen of the others' commits.
+	version    int
+	state      *sqlx.Conn
+	statements map[string]*sqlx.Stmt
+}
+
+// credentials are what an actor presents to a page and to the API.
+type credentials struct{ cookie, bearer string }
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	d := dbtest.SQLite(t)
+	kek, err := envelope.CreateKEKFile(filepath.Join(t.TempDir(), "kek.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := url.Parse(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passwords := auth.NewPasswords()
+	sessions := auth.NewSessions(d.Auth(), passwords, true)
+	w := &world{t: t, d: d, publicURL: public, operator: auth.Operator("root"), actors: map[string]credentials{}, canaries: []string{"CANARY"}}
+	w.services = Services{
+		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()),
+		Devices: auth.NewDevices(d.Auth()), Secrets: secret.NewService(d.Secrets(), kek), Apps: app.NewService(d.Apps()),
+		Audit: audit.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
+	}
+	w.handlers = New(Config{
+		PublicURL: public, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
+	}, w.services)
+	w.populate()
+	w.keep()
+	return w
+}
+
+func (w *world) populate() {
+	t, ctx := w.t, w.t.Context()
+	owner := w.person("owner", "ada@example.com", "acme", team.Owner)
+	w.person("admin", "adam@example.com", "acme", team.Admin)
+	member := w.person("member", "mia@example.com", "acme", team.Member)
+	removed := w.person("removed", "rex@example.com", "acme", team.Member)
+	eve := w.person("other", "eve@example.com", "beta", team.Owner)
+
+	for _, s := range []struct {
+		by         team.Actor
+		key, value string
+	}{
+		{owner, "OPENAI_API_KEY", "sk-first-CANARY-0123456789abcdef"},
+		{owner, "HF_TOKEN", "hf-CANARY-0123456789abcdef"},
+		{eve, "BETA_ONLY_KEY", "sk-beta-CANARY-0123456789abcdef"},
+	} {
+		v := redact.NewValue(s.value)
+		must(t)(w.services.Secrets.Set(ctx, s.by, secret.Create, secret.Write{Key: s.key, Value: &v}))
+	}
+	second := redact.NewValue("sk-second-CANARY-0123456789abcdef")
+	must(t)(w.services.Secrets.Set(ctx, owner, secret.Change, secret.Write{Key: "OPENAI_API_KEY", Value: &second}))
+	summarizer := app.Registration{Name: "summarizer", Requirements: []secret.Requirement{
+		{Kind: secret.KindSecret, Key: "OPENAI_API_KEY"}, {Kind: secret.KindSecret, Key: "FAL_KEY", Optional: true},
+	}}
+	deployed, _, err := w.services.Apps.Deploy(ctx, owner, summarizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A second team of the owner's: nobody may delete their only one.
+	must(t)(w.services.Accounts.CreateTeam(ctx, owner, "zeta", ""))
+	ci, _ := w.key(owner, "ci", nil)
+	_, runner := w.key(owner, "runner", &[]string{"apps:execute"})
+	_, reader := w.key(owner, "reader", &[]string{"apps:read", "secrets:read", "teams:read", "user:read"})
+	w.actors["anon"] = credentials{}
+	w.actors["runner"] = credentials{bearer: runner}
+	w.actors["reader"] = credentials{bearer: reader}
+	w.actors["full"] = credentials{bearer: w.actors["owner"].bearer}
+	w.actors["login"] = credentials{bearer: w.login(owner)}
+
+	from := account.Origin{RemoteAddr: "192.0.2.99"}
+	waiting, err := w.services.Devices.Start(ctx, "a laptop", from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.services.Accounts.RemoveMember(ctx, owner, removed.UserID()); err != nil {
+		t.Fatal(err)
+	}
+	w.ids = strings.NewReplacer(
+		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$key", ci, "$app", deployed.ID,
+		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
+	)
+	w.canaries = append(w.canaries, waiting.DeviceCode.Reveal())
+	for _, c := range w.actors {
+		for _, credential := range []string{c.cookie, c.bearer} {
+			if credential != "" {
+				w.canaries = append(w.canaries, credential)
+			}
+		}
+	}
+}
+
+// person makes someone with a session and a key that may do all that they may.
+func (w *world) person(name, email, teamName string, role team.Role) team.Actor {
+	t, ctx := w.t, w.t.Context()
+	t.Helper()
+	made, err := w.services.Accounts.CreateUser(ctx, w.operator, email, teamName, redact.NewValue(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if role != made.Role {
+		dbtest.Exec(t, w.d, "UPDATE memberships SET role = ? WHERE user_id = ?", string(role), made.UserID)
+	}
+	actor, err := w.services.Authenticator.OperatorAs(ctx, w.operator, made.UserID, made.TeamID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token := w.key(actor, name, nil)
+	w.actors[name] = credentials{cookie: w.signIn(email), bearer: token}
+	return actor
+}
+
+func (w *world) key(actor team.Actor, name string, scopes *[]string) (id, token string) {
+	w.t.Helper()
+	key, value, err := w.services.Keys.Create(w.t.Context(), actor, name, scopes, noExpiry)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return key.ID, value.Reveal()
+}
+
+// login makes a command line's login.
+func (w *world) login(actor team.Actor) string {
+	t, ctx := w.t, w.t.Context()
+	t.Helper()
+	from := account.Origin{RemoteAddr: "192.0.2.98"}
+	start, err := w.services.Devices.Start(ctx, "owner's laptop", from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.services.Devices.Approve(ctx, actor, start.UserCode); err != nil {
+		t.Fatal(err)
+	}
+	done, err := w.services.Devices.Poll(ctx, start.DeviceCode, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done.Token.Reveal()
+}
+
+func (w *world) signIn(email string) (cookie string) {
+	w.t.Helper()
+	r := request("POST", "/login", url.Values{"email": {email}, "password": {password}}.Encode())
+	res := w.do(r)
+	for _, c := range res.Result().Cookies() {
+		if c.Name == w.services.Sessions.CookieName() {
+			return c.Value
+		}
+	}
+	w.t.Fatalf("login answered %d", res.Code)
+	return ""
+}
+
+// request makes a request as a browser of our own pages sends it, or a client
+// of the API, with further headers; an empty one is left out.
+func request(method, path, body string, header ...string) *http.Request {
+	r := httptest.NewRequest(method, origin+path, strings.NewReader(body))
+	r.RemoteAddr = peer + ":40000"
+	if strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/internal/") {
+		r.Header.Set("Content-Type", "application/json")
+	} else {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.Header.Set("Origin", origin)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+		if header[i+1] == "" {
+			r.Header.Del(header[i])
+		}
+	}
+	return r
+}
+
+func (w *world) present(r *http.Request, c credentials) {
+	if c.cookie != "" {
+		r.AddCookie(&http.Cookie{Name: w.services.Sessions.CookieName(), Value: c.cookie})
+	}
+	if c.bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+c.bearer)
+	}
+}
+
+func (w *world) do(r *http.Request) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	w.handlers.Main.ServeHTTP(rec, r)
+	return rec
+}
+
+// kept are the tables that tell whether anything happened, with what is told of
+// each: not when a credential was last used, nor the log itself.
+var kept = []struct{ table, columns, team string }{
+	{"users", "*", "'' = ?"},
+	{"teams", "*", "id = ?"},
+	{"memberships", "*", "team_id = ?"},
+	{"secrets", "*", "team_id = ?"},
+	{"secret_versions", "*", "team_id = ?"},
+	{"apps", "*", "team_id = ?"},
+	{"app_versions", "*", "team_id = ?"},
+	{"api_keys", "id, kind, team_id, user_id, name, token_hash, scopes, expires_at", "team_id = ?"},
+	{"sessions", "token_hash, id, user_id, team_id, csrf_token, expires_at", "'' = ?"},
+	{"device_logins", "device_hash, user_code, state, user_id, team_id", "'' = ?"},
+}
+
+// keep takes a copy of the database, to compare with and to go back to.
+func (w *world) keep() {
+	t := w.t
+	conn, err := w.d.Raw.Connx(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	w.state, w.statements = conn, map[string]*sqlx.Stmt{}
+	path := filepath.Join(t.TempDir(), "kept.db")
+	w.exec("VACUUM INTO ?", path)
+	w.exec("ATTACH DATABASE ? AS kept", path)
+	w.exec("PRAGMA foreign_keys = 0")
+	w.exec("PRAGMA synchronous = OFF")
+	w.committed()
+}
+
+func (w *world) exec(query string, args ...any) {
+	w.t.Helper()
+	if _, err := w.state.ExecContext(w.t.Context(), query, args...); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// restore brings back what was kept.
+func (w *world) restore() {
+	w.t.Helper()
+	run := func(query string) {
+		if _, err := w.prepared(query).ExecContext(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	run("BEGIN IMMEDIATE")
+	run("DELETE FROM main.throttles")
+	run("DELETE FROM main.audit_entries")
+	for _, k := range kept {
+		run("DELETE FROM main." + k.table)
+		run("INSERT INTO main." + k.table + " SELECT * FROM kept." + k.table)
+	}
+	run("COMMIT")
+}
+
+// committed reports whether anything was committed, if only to the audit log,
+// since it was last asked.
+func (w *world) committed() bool {
+	w.t.Helper()
+	before := w.version
+	if err := w.state.GetContext(w.t.Context(), &w.version, "PRAGMA data_version"); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.version != before
+}
+
+// changed names the tables in which something changed, in one team or, for an
+// empty id, anywhere.
+func (w *world) changed(teamID string) (tables []string) {
+	w.t.Helper()
+	for _, k := range kept {
+		where := ""
+		if teamID != "" {
+			where = " WHERE " + strings.ReplaceAll(k.team, "?", "$1")
+		}
+		now, then := "SELECT "+k.columns+" FROM main."+k.table+where, "SELECT "+k.columns+" FROM kept."+k.table+where
+		var differs bool
+		query := "SELECT EXISTS (" + now + " EXCEPT " + then + ") OR EXISTS (" + then + " EXCEPT " + now + ")"
+		if err := w.prepared(query).GetContext(w.t.Context(), &differs, teamID); err != nil {
+			w.t.Fatal(err)
+		}
+		if differs {
+			tables = append(tables, k.table)
+		}
+	}
+	return tables
+}
+
+// prepared keeps statements: to compile one takes longer than to run it.
+func (w *world) prepared(query string) *sqlx.Stmt {
+	w.t.Helper()
+	if stmt, ok := w.statements[query]; ok {
+		return stmt
+	}
+	stmt, err := w.state.PreparexContext(w.t.Context(), query)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.statements[query] = stmt
+	return stmt
+}
+
+func must(t *testing.T) func(any, error) {
+	return func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
