@@ -15,6 +15,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -81,11 +83,21 @@ func start(t testing.TB, data string, args ...string) *server {
 	return s
 }
 
+// startUnder runs the server under another program, such as a tracer.
+func startUnder(t testing.TB, under []string, data string, args ...string) *server {
+	t.Helper()
+	s, err := startProcess(t, under, data, args...)
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, s.stderr)
+	}
+	return s
+}
+
 // storeFlags picks the flags that name the store.
 func storeFlags(data string, args []string) []string {
 	flags := []string{"--data-dir", data}
 	for i := 0; i+1 < len(args); i++ {
-		if args[i] == "--database-url" || args[i] == "--kek" {
+		if args[i] == "--database-url" || args[i] == "--kek" || args[i] == "--kek-old" {
 			flags = append(flags, args[i], args[i+1])
 		}
 	}
@@ -95,8 +107,14 @@ func storeFlags(data string, args []string) []string {
 // tryStart returns an error if the server exits instead of getting ready.
 func tryStart(t testing.TB, data string, args ...string) (*server, error) {
 	t.Helper()
+	return startProcess(t, nil, data, args...)
+}
+
+func startProcess(t testing.TB, under []string, data string, args ...string) (*server, error) {
+	t.Helper()
 	s := &server{t: t, Data: data, flags: storeFlags(data, args), stderr: &lockedBuffer{}, exited: make(chan error, 1)}
-	s.cmd = exec.Command(infsh, append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--log-level", "debug"}, args...)...)
+	line := slices.Concat(under, []string{infsh, "serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--log-level", "debug"}, args)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Env = cleanEnv()
 	s.cmd.Stdout = s.stderr
 	pipe, err := s.cmd.StderrPipe()
@@ -142,7 +160,7 @@ func tryStart(t testing.TB, data string, args ...string) (*server, error) {
 // stop sends SIGTERM, and fails the test unless the server exits with 0.
 func (s *server) stop() {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := syscall.Kill(s.pid(), syscall.SIGTERM); err != nil {
 		s.t.Fatal(err)
 	}
 	select {
@@ -153,6 +171,23 @@ func (s *server) stop() {
 	case <-time.After(20 * time.Second):
 		s.t.Fatalf("the server did not stop\n%s", s.stderr)
 	}
+}
+
+// pid is the server's own process: a tracer around it has it as its only child.
+func (s *server) pid() int {
+	pid := s.cmd.Process.Pid
+	if s.cmd.Path == infsh {
+		return pid
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(string(children)))
+	if err != nil {
+		s.t.Fatalf("the children of %s are %q", s.cmd.Path, children)
+	}
+	return child
 }
 
 // kill ends the server as a crash would.
