@@ -236,6 +236,7 @@ func (t accountTx) RemoveMember(ctx context.Context, team, user string) error {
 }
 
 func (t accountTx) DeleteTeam(ctx context.Context, team string) error {
+	*t.q.scrub = true
 	// Everything that belongs to the team refers to it, and goes with it.
 	_, err := t.q.exec(ctx, "DELETE FROM teams WHERE id = ?", team)
 	return err

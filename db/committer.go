@@ -75,6 +75,13 @@ func (c *committer) append(ctx context.Context, e audit.Entry) error {
 	}
 }
 
+// length is how many entries wait.
+func (c *committer) length() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting)
+}
+
 func (c *committer) enqueue(w *waiter) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

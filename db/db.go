@@ -143,6 +143,9 @@ func (d *DB) Close() error {
 	return err
 }
 
+// AuditQueue is how many audit entries wait for their commit.
+func (d *DB) AuditQueue() int { return d.committer.length() }
+
 // Ping asks the database a question that it must read something to answer.
 func (d *DB) Ping(ctx context.Context) error {
 	var one int
@@ -159,6 +162,8 @@ type querier struct {
 	dialect dialect
 	// entries are chained when the transaction ends; nil where it only reads.
 	entries *[]audit.Entry
+	// scrub is set by a transaction that removes ciphertexts for good.
+	scrub *bool
 }
 
 func (q querier) get(ctx context.Context, dest any, query string, args ...any) error {
@@ -200,13 +205,17 @@ func (q querier) forUpdate() string {
 // again, which is safe because nothing of it was committed.
 func (d *DB) update(ctx context.Context, fn func(querier) error) error {
 	for attempt := 0; ; attempt++ {
+		scrub := false
 		err := d.transact(ctx, d.writer, nil, func(q querier) error {
-			q.entries = new([]audit.Entry)
+			q.entries, q.scrub = new([]audit.Entry), &scrub
 			if err := fn(q); err != nil {
 				return err
 			}
 			return chain(ctx, q, *q.entries)
 		})
+		if err == nil && scrub {
+			d.truncateWAL(ctx)
+		}
 		if err == nil || attempt == maxRetries || !retryable(err) {
 			return err
 		}
@@ -220,6 +229,16 @@ func (d *DB) update(ctx context.Context, fn func(querier) error) error {
 }
 
 const maxRetries = 5
+
+// truncateWAL empties SQLite's write-ahead log, which holds the pages as they
+// were before something was deleted. A reader that still needs them keeps it
+// from that; then the next checkpoint does it. Either way the deletion itself
+// is committed, so a failure here is none of the caller's.
+func (d *DB) truncateWAL(ctx context.Context) {
+	if d.dialect == sqliteDialect {
+		_, _ = d.writer.ExecContext(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+}
 
 // view runs fn on one consistent snapshot.
 func (d *DB) view(ctx context.Context, fn func(querier) error) error {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"infsh/account"
 	"infsh/audit"
 	"infsh/db"
 	"infsh/db/dbtest"
@@ -123,4 +124,33 @@ func TestACancelledWriteDoesNothing(t *testing.T) {
 			t.Errorf("%d entries were written", n)
 		}
 	})
+}
+
+// After a deletion the write-ahead log holds no page as it was before.
+func TestDeletionEmptiesTheLog(t *testing.T) {
+	d := dbtest.SQLite(t)
+	marker := []byte("a sealed value that must go: 5f1c9e7a")
+	dbtest.Exec(t, d, "INSERT INTO teams (id, username, name, wrapped_dek, created_by, created_at, updated_at) VALUES ('t', 'acme', 'acme', ?, '', 1, 1)", marker)
+	path := dbtest.Path(t, d)
+	holds := func() bool {
+		for _, suffix := range []string{"", "-wal"} {
+			b, err := os.ReadFile(path + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(b, marker) {
+				return true
+			}
+		}
+		return false
+	}
+	if !holds() {
+		t.Fatal("the value is not in the files to begin with, so the test shows nothing")
+	}
+	if err := d.Accounts().Update(t.Context(), func(tx account.Tx) error { return tx.DeleteTeam(t.Context(), "t") }); err != nil {
+		t.Fatal(err)
+	}
+	if holds() {
+		t.Error("the value is still in the database's files")
+	}
 }

@@ -192,6 +192,7 @@ func (t secretTx) Prune(ctx context.Context, team, secretID string, upTo int64) 
 }
 
 func (t secretTx) Delete(ctx context.Context, team, secretID string) error {
+	*t.q.scrub = true
 	_, err := t.q.exec(ctx, "DELETE FROM secrets WHERE team_id = ? AND id = ?", team, secretID)
 	return err
 }

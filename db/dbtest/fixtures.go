@@ -68,3 +68,13 @@ func Count(tb testing.TB, d *Database, query string, args ...any) int {
 }
 
 func second(_ any, err error) error { return err }
+
+// Path returns the file of a SQLite database.
+func Path(tb testing.TB, d *Database) string {
+	tb.Helper()
+	var path string
+	if err := d.Raw.GetContext(tb.Context(), &path, "SELECT file FROM pragma_database_list WHERE name = 'main'"); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
