@@ -147,7 +147,7 @@ func (k *Keys) Create(ctx context.Context, actor team.Actor, name string, scopes
 		if err := tx.InsertKey(ctx, key, token.hash()); err != nil {
 			return err
 		}
-		return tx.AppendAudit(ctx, audit.By(actor, team.CreateAPIKey, key.ID, audit.Allowed))
+		return tx.AppendAudit(ctx, audit.By(actor, team.CreateAPIKey, key.Name, audit.Allowed))
 	})
 	if err != nil {
 		return Key{}, redact.Value{}, err
@@ -176,7 +176,7 @@ func (k *Keys) Revoke(ctx context.Context, actor team.Actor, id string) error {
 		if _, err := tx.DeleteKey(ctx, actor.TeamID(), id); err != nil {
 			return err
 		}
-		return tx.AppendAudit(ctx, audit.By(actor, team.RevokeAPIKey, id, audit.Allowed))
+		return tx.AppendAudit(ctx, audit.By(actor, team.RevokeAPIKey, key.Name, audit.Allowed))
 	})
 }
 

@@ -141,9 +141,15 @@ func (s *server) setTheme(w http.ResponseWriter, r *http.Request, _ auth.Session
 }
 
 func (s *server) switchTeam(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	if err := s.Sessions.SwitchTeam(r.Context(), session, r.PostForm.Get("team_id")); err != nil {
+	id := r.PostForm.Get("team_id")
+	if err := s.Sessions.SwitchTeam(r.Context(), session, id); err != nil {
 		return err
 	}
+	now, err := s.Accounts.Team(r.Context(), session.Actor, id)
+	if err != nil {
+		return err
+	}
+	s.leaveFlash(w, flash{flashSwitched, now.Username})
 	redirect(w, r, settingsHome)
 	return nil
 }

@@ -1,0 +1,255 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/png"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// screenshots is where the README finds its pictures.
+const screenshots = "../docs/screenshots"
+
+// everyScreen looks at each page on a phone and on a desktop, light and dark:
+// nothing is cut off or makes the page scroll sideways, and nothing is blank.
+// With UPDATE_SCREENSHOTS=1 it writes the pictures of the README.
+func everyScreen(t *testing.T, browser context.Context) {
+	s := newServer(t)
+	owner, member := furnish(s)
+
+	p := open(t, browser, s)
+	p.look(
+		screen{"login", "/login"},
+		screen{"not-found", "/settings/nothing-here"},
+	)
+	p.signIn(owner)
+	p.look(
+		screen{"secrets", "/settings/secrets"},
+		screen{"add", "/settings/secrets?add=OPENAI_API_KEY&description=For+GPT-4+API+calls&return=/settings/apps/acme/summarise"},
+		screen{"search", "/settings/secrets?q=stripe"},
+		screen{"no-match", "/settings/secrets?q=nothing"},
+		screen{"secret", "/settings/secrets/DATABASE_URL"},
+		screen{"delete", "/settings/secrets/DATABASE_URL?delete=1"},
+		screen{"apps", "/settings/apps"},
+		screen{"app", "/settings/apps/acme/summarise"},
+		screen{"integrations", "/settings/integrations"},
+		screen{"apikeys", "/settings/apikeys"},
+		screen{"apikey-add", "/settings/apikeys?add=1"},
+		screen{"members", "/settings/members"},
+		screen{"member-role", "/settings/members?role=" + member.UserID},
+		screen{"member-remove", "/settings/members?remove=" + member.UserID},
+		screen{"activity", "/settings/activity"},
+		screen{"account", "/settings/account"},
+		screen{"device", "/device"},
+		screen{"device-compare", "/device?code=" + s.deviceCode()},
+		screen{"team-new", "/teams/new"},
+	)
+
+	// A team without anything in it, and what a member sees.
+	p.visit("/teams/new")
+	p.fill("#team-username", "acme-staging")
+	p.follow(testid("save"))
+	p.look(
+		screen{"secrets-empty", "/settings/secrets"},
+		screen{"apps-empty", "/settings/apps"},
+		screen{"apikeys-empty", "/settings/apikeys"},
+	)
+	m := open(t, browser, s)
+	m.signIn(member)
+	m.look(
+		screen{"secrets-member", "/settings/secrets"},
+		screen{"secret-member", "/settings/secrets/DATABASE_URL"},
+		screen{"members-member", "/settings/members"},
+	)
+}
+
+// screen is a page by the name of its picture.
+type screen struct{ name, path string }
+
+// pictures are kept in docs/screenshots, by name, theme and width.
+var pictures = map[string]bool{
+	"secrets-light-1280": true, "secrets-dark-1280": true, "secrets-light-390": true, "add-light-1280": true, "app-light-1280": true,
+	"login-light-1280": true, "activity-light-1280": true, "members-light-1280": true, "apikeys-light-1280": true,
+}
+
+// look looks at pages, light and dark.
+func (p *tab) look(screens ...screen) {
+	p.Helper()
+	for _, theme := range []string{"light", "dark"} {
+		p.do("choose the theme", themeCookie(p.URL, theme))
+		for _, scr := range screens {
+			p.lookAt(scr, theme)
+		}
+	}
+}
+
+// lookAt looks at a page on a desktop and on a phone.
+func (p *tab) lookAt(scr screen, theme string) {
+	p.Helper()
+	p.visit(scr.path)
+	if got := ask[string](p, `document.documentElement.dataset.theme`); got != theme {
+		p.Errorf("%s has the theme %s, want %s", scr.path, got, theme)
+	}
+	ask[chromedp.Void](p, `document.activeElement?.blur()`) // a caret blinks
+	for _, size := range []struct{ width, height int64 }{{1280, 800}, {390, 844}} {
+		name := fmt.Sprintf("%s-%s-%d", scr.name, theme, size.width)
+		p.do("resize", chromedp.EmulateViewport(size.width, size.height, chromedp.EmulateScale(1)))
+		p.until("the page has its size", fmt.Sprintf(`innerWidth === %d && innerHeight === %d`, size.width, size.height))
+		p.until("the page is drawn to the end", `document.fonts.status === "loaded" && document.styleSheets.length > 0 && document.getAnimations().every(a => a.effect.getComputedTiming().iterations === Infinity)`)
+		if wide := ask[[]string](p, overflowing); len(wide) > 0 {
+			p.Errorf("%s: wider than the screen: %s", name, strings.Join(wide, "\n\t"))
+		}
+		p.picture(name)
+	}
+}
+
+// overflowing lists what makes the page scroll sideways, and text that is cut
+// off without a sign of it. What scrolls in its own box, is cut with an
+// ellipsis or is there for screen readers only does not count.
+const overflowing = `(() => {
+	const wide = [];
+	const page = document.documentElement;
+	if (page.scrollWidth > page.clientWidth) wide.push("the page is " + page.scrollWidth + " wide");
+	const contained = e => {
+		for (let n = e.parentElement; n; n = n.parentElement) {
+			const s = getComputedStyle(n);
+			if (s.overflowX !== "visible") return true;
+		}
+		return false;
+	};
+	for (const e of document.body.querySelectorAll("*")) {
+		if (!e.checkVisibility() || e.closest(".sr-only, .skip, svg")) continue;
+		const box = e.getBoundingClientRect();
+		if (box.width > 0 && (box.right > page.clientWidth + 1 || box.left < -1) && !contained(e)) wide.push(e.outerHTML.slice(0, 120));
+		if (e.matches("button, .btn, .badge, h1, h2, label, td, th") && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).textOverflow !== "ellipsis" && getComputedStyle(e).overflowX === "hidden")
+			wide.push("cut off: " + e.outerHTML.slice(0, 120));
+	}
+	return wide.slice(0, 8);
+})()`
+
+// themeCookie chooses the theme as the menu does.
+func themeCookie(url, theme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, network.SetCookie, network.SetCookieParams{Name: "theme", Value: theme, URL: url})
+		return err
+	})
+}
+
+// picture takes a picture of what is on the screen, and fails the test if
+// there is nothing on it.
+func (p *tab) picture(name string) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng})
+	if err != nil {
+		p.Fatalf("take a picture of %s: %v", name, err)
+	}
+	data := []byte(shot.Data)
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		p.Fatalf("%s: %v", name, err)
+	}
+	if n := colours(img); n < 12 {
+		p.Errorf("%s is blank: it has %d colours", name, n)
+	}
+	if os.Getenv("UPDATE_SCREENSHOTS") != "1" || !pictures[name] {
+		return
+	}
+	if err := os.MkdirAll(screenshots, 0o755); err != nil {
+		p.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(screenshots, name+".png"), data, 0o644); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// colours counts the colours of every 3rd pixel.
+func colours(img image.Image) int {
+	seen := map[[3]uint32]bool{}
+	bounds := img.Bounds()
+	for y := bounds.Min.Y; y < bounds.Max.Y; y += 3 {
+		for x := bounds.Min.X; x < bounds.Max.X; x += 3 {
+			r, g, b, _ := img.At(x, y).RGBA()
+			seen[[3]uint32{r, g, b}] = true
+		}
+	}
+	return len(seen)
+}
+
+// deviceCode starts a login of a command line and returns its code.
+func (s *server) deviceCode() string {
+	s.t.Helper()
+	var begun struct {
+		UserCode string `json:"user_code"`
+	}
+	s.call("", "POST", "/api/device/code", map[string]any{"client_name": "infsh on ada-laptop"}).json(s.t, &begun)
+	return begun.UserCode
+}
+
+// furnish gives the server a team as it may be after some weeks.
+func furnish(s *server) (owner, member user) {
+	s.t.Helper()
+	owner = s.createUser("ada@example.com", "acme")
+	member = s.createUser("bo@example.com", "acme")
+	cyn := s.createUser("cyn@example.com", "acme")
+	v := s.signIn(owner)
+	page := v.get("/settings/members")
+	csrf := between(page.Body, `name="csrf" value="`, `"`)
+	if a := v.post("/settings/members/"+cyn.UserID+"/role", map[string][]string{"csrf": {csrf}, "role": {"admin"}}); a.StatusCode != http.StatusSeeOther {
+		s.t.Fatalf("the change of a role answered %d: %.300s", a.StatusCode, a.Body)
+	}
+	must := func(want int, key, method, path string, body any) {
+		s.t.Helper()
+		if a := s.call(key, method, path, body); a.StatusCode != want {
+			s.t.Fatalf("%s %s answered %d: %.300s", method, path, a.StatusCode, a.Body)
+		}
+	}
+	for _, one := range []struct{ by, key, value, description string }{
+		{owner.APIKey, "ANTHROPIC_API_KEY", "sk-ant-sample-0000000000004f2A", "For Claude API calls"},
+		{cyn.APIKey, "AWS_ACCESS_KEY_ID", "AKIASAMPLE0000007Q2M", "Uploads to the media bucket"},
+		{cyn.APIKey, "AWS_SECRET_ACCESS_KEY", "sample/000000000000000000000000000000xW9v", "Uploads to the media bucket"},
+		{owner.APIKey, "DATABASE_URL", "postgres://app:sample@db.internal:5432/acme", "PostgreSQL connection string"},
+		{owner.APIKey, "HF_TOKEN", "hf_sample00000000000000000000b81K", "Downloads of private models"},
+		{cyn.APIKey, "SLACK_BOT_TOKEN", "xoxb-sample-000000000000-d0Zt", "Posts summaries to #daily"},
+		{owner.APIKey, "STRIPE_SECRET_KEY", "sk_sample_0000000000000000000051Hq", "Payments"},
+	} {
+		must(http.StatusCreated, one.by, "POST", "/api/secrets", map[string]any{"key": one.key, "value": one.value, "description": one.description})
+	}
+	for i, value := range []string{"postgres://app:sample2@db.internal:5432/acme", "postgres://app:sample3@db.internal:5432/acme"} {
+		by := []string{owner.APIKey, cyn.APIKey}[i]
+		must(http.StatusOK, by, "PUT", "/api/secrets/DATABASE_URL", map[string]any{"value": value})
+	}
+	must(http.StatusOK, cyn.APIKey, "PUT", "/api/secrets/STRIPE_SECRET_KEY", map[string]any{"value": "sk_sample_000000000000000000009Kd2"})
+	s.deployApp(owner, "summarise", "Summaries of long documents",
+		requirement{"OPENAI_API_KEY", "For GPT-4 API calls", false},
+		requirement{"ANTHROPIC_API_KEY", "For Claude API calls", false},
+		requirement{"DATABASE_URL", "PostgreSQL connection string", true},
+		requirement{"SENTRY_DSN", "Error reports", true})
+	s.deployApp(cyn, "daily-digest", "A digest of the day for the team's channel",
+		requirement{"SLACK_BOT_TOKEN", "Posts the digest", false},
+		requirement{"ANTHROPIC_API_KEY", "Writes the digest", false})
+	runner := s.apiKey(owner, "production runner", "apps:execute")
+	s.apiKey(cyn, "audit script", "secrets:read", "apps:read")
+	must(http.StatusForbidden, member.APIKey, "GET", "/api/secrets/reveal/STRIPE_SECRET_KEY", nil)
+	must(http.StatusForbidden, runner, "POST", "/api/secrets/list", map[string]any{})
+	must(http.StatusOK, owner.APIKey, "GET", "/api/secrets/reveal/HF_TOKEN", nil)
+	return owner, member
+}
+
+func between(text, before, after string) string {
+	_, rest, _ := strings.Cut(text, before)
+	found, _, _ := strings.Cut(rest, after)
+	return found
+}
