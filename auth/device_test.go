@@ -54,6 +54,31 @@ func TestDeviceLogin(t *testing.T) {
 		})
 	})
 
+	t.Run("Z6 the login starts in a team of the person who confirms it, and in no other", func(t *testing.T) {
+		each(t, func(t *testing.T, w *world) {
+			w.person("ada@example.com", "acme")
+			foreign := w.person("eve@example.com", "evil")
+			s := w.browser(home).mustLogin("ada@example.com")
+			begun := start(w)
+			for _, id := range []string{foreign.TeamID, "00000000-0000-4000-8000-000000000000", "", "..\x00"} {
+				wantCode(t, w.devices.ApproveIn(t.Context(), s.Actor, id, begun.UserCode), problem.InvalidField)
+			}
+			wantCode(t, poll(w, begun), problem.AuthorizationPending)
+			other, err := w.accounts.CreateTeam(t.Context(), s.Actor, "beta", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.devices.ApproveIn(t.Context(), s.Actor, other.ID, begun.UserCode); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(time.Minute)
+			got, err := w.devices.Poll(t.Context(), begun.DeviceCode, from)
+			if err != nil || got.TeamUsername != "beta" {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	})
+
 	t.Run("A9 a code is used once, however it is spelled, and however many try at once", func(t *testing.T) {
 		each(t, func(t *testing.T, w *world) {
 			w.person("ada@example.com", "acme")
