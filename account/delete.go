@@ -22,6 +22,15 @@ func (s *Service) DeleteTeam(ctx context.Context, actor team.Actor) error {
 		if err := tx.LockMembers(ctx, actor.TeamID()); err != nil {
 			return err
 		}
+		// The role is read again under the lock: it may have been taken away
+		// since the request began.
+		self, err := tx.Member(ctx, actor.TeamID(), actor.UserID())
+		if err != nil {
+			return err
+		}
+		if self.Role != team.Owner {
+			return problem.New(problem.TeamRoleRequired, "Permission denied: only an owner deletes team %s.", actor.TeamName())
+		}
 		teams, err := tx.TeamsOf(ctx, actor.UserID())
 		if err != nil {
 			return err

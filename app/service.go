@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +18,7 @@ import (
 )
 
 // MaxDescriptionLength is in characters.
-const MaxDescriptionLength = 2000
+const MaxDescriptionLength = 4000
 
 // Reader reads a team's apps. Each method takes the team first.
 type Reader interface {
@@ -193,8 +192,8 @@ func check(reg Registration) error {
 	if err := secret.CheckSlug(reg.Name); err != nil {
 		fields = append(fields, problem.Field{Name: "name", Message: err.Error()})
 	}
-	if len([]rune(reg.Description)) > MaxDescriptionLength || strings.ContainsRune(reg.Description, 0) {
-		fields = append(fields, problem.Field{Name: "description", Message: fmt.Sprintf("a description is text of at most %d characters", MaxDescriptionLength)})
+	if len([]rune(reg.Description)) > MaxDescriptionLength || !secret.PlainText(reg.Description) {
+		fields = append(fields, problem.Field{Name: "description", Message: fmt.Sprintf("a description is plain text of at most %d characters", MaxDescriptionLength)})
 	}
 	err := secret.ParseRequirements(reg.Requirements)
 	var invalid *problem.Error

@@ -53,6 +53,8 @@ func (s *server) pollDevice(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+const noDevice = "No login waits with this code. It may have expired; run `infsh login` again."
+
 // devicePage shows the code to compare, and who asks.
 func (s *server) devicePage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	return s.deviceForm(w, r, session, r.URL.Query().Get("code"), http.StatusOK, nil)
@@ -63,13 +65,13 @@ func (s *server) deviceForm(w http.ResponseWriter, r *http.Request, session auth
 	if err != nil {
 		return err
 	}
-	var form views.DeviceForm
+	form := views.DeviceForm{Errors: errs}
 	if code != "" {
 		found, err := s.Devices.Find(r.Context(), session.Actor, code)
 		switch {
 		case errors.Is(err, problem.NotFound):
 			status = http.StatusNotFound
-			form.Errors = views.FieldErrors{"code": "No login waits with this code. It may have expired; run `infsh login` again."}
+			form.Errors = views.FieldErrors{"code": noDevice}
 		case err != nil:
 			return err
 		default:
@@ -95,7 +97,7 @@ func (s *server) decideDevice(w http.ResponseWriter, r *http.Request, session au
 	code := r.PostForm.Get("code")
 	found, err := s.Devices.Find(r.Context(), session.Actor, code)
 	if errors.Is(err, problem.NotFound) {
-		return s.deviceForm(w, r, session, code, http.StatusNotFound, nil)
+		return s.deviceForm(w, r, session, "", http.StatusNotFound, views.FieldErrors{"code": noDevice})
 	}
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -346,15 +347,18 @@ func parseDescription(s string) (string, error) {
 	if len([]rune(s)) > MaxDescriptionLength {
 		return "", fmt.Errorf("a description has at most %d characters", MaxDescriptionLength)
 	}
-	if !printable(s) {
+	if !PlainText(s) {
 		return "", fmt.Errorf("a description is plain text, without control characters")
 	}
 	return s, nil
 }
 
-func printable(s string) bool {
-	return strings.ToValidUTF8(s, "") == s && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < ' ' && r != '\n' && r != '\t' && r != '\r') || r == 0x7f
+// PlainText reports whether s is valid UTF-8 without the control characters of
+// ASCII, line breaks and tabs aside. Whoever shows it makes it inert for its
+// place: a page, a terminal, a log.
+func PlainText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == 0x7f
 	})
 }
 
