@@ -21,6 +21,8 @@ import (
 const (
 	maxBody       = 512 << 10
 	maxImportBody = 4 << 20
+	// What can be sent without signing in is an address, a password, a code.
+	maxPublicBody = 16 << 10
 )
 
 // decode reads a JSON body strictly (RFC 8259 with the rules of RFC 7493):

@@ -152,13 +152,21 @@ func (s *server) secureHeaders(next http.Handler) http.Handler {
 
 func (s *server) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limit := int64(maxBody)
-		if r.URL.Path == "/api/secrets/import" {
-			limit = maxImportBody
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r.URL.Path))
 		next.ServeHTTP(w, r)
 	})
+}
+
+// bodyLimit is small for what anybody may send: a body is read whole, and who
+// sends many at once must not fill the memory with them.
+func bodyLimit(path string) int64 {
+	switch path {
+	case "/login", "/setup", "/api/device/code", "/api/device/token":
+		return maxPublicBody
+	case "/api/secrets/import":
+		return maxImportBody
+	}
+	return maxBody
 }
 
 // refuseCrossOrigin refuses what another site makes a browser send. It looks at

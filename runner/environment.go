@@ -43,9 +43,12 @@ func permit(secret redact.Needle) error {
 	if err != nil {
 		return fmt.Errorf("a secret cannot be put into the environment: %w", err)
 	}
-	// A risky name was acknowledged, or not, when the secret was set.
-	if err := key.Permit(true); err != nil {
-		return err
+	// A risky name was acknowledged, or not, when the secret was set. Where
+	// names have no case, one that is refused is so in every spelling.
+	for _, spelling := range []envvar.Key{key, envvar.Key(folded(secret.Key))} {
+		if err := spelling.Permit(true); err != nil {
+			return err
+		}
 	}
 	if strings.ContainsRune(secret.Value.Reveal(), 0) {
 		return fmt.Errorf("%s cannot be put into the environment: its value has a NUL character", key)

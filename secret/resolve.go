@@ -178,9 +178,10 @@ func blocking(items []Item) []Item {
 	return out
 }
 
-// explain adds to missing items what may have been meant instead. Other teams
-// are named only to an actor who belongs to them and may list secrets: a
-// runner's key learns nothing beyond its team.
+// explain adds to missing items what may have been meant instead: names of the
+// team that are near a declared one, and the caller's other teams that have it.
+// Those are named only to who may do all that the person may. A key with fewer
+// scopes, a runner's for one, learns nothing beyond its team.
 func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items []Item) error {
 	var missing []envvar.Key
 	for _, item := range items {
@@ -196,7 +197,7 @@ func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items
 		return err
 	}
 	var elsewhere map[envvar.Key][]string
-	if actor.Can(team.ListSecrets) {
+	if actor.Unlimited() {
 		if elsewhere, err = r.TeamsHolding(ctx, actor.UserID(), actor.TeamID(), missing); err != nil {
 			return err
 		}

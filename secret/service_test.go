@@ -453,6 +453,15 @@ func TestNearMisses(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "beta") {
 			t.Errorf("a member of acme alone is told of beta: %v", err)
 		}
+		// A key with fewer scopes than its maker learns nothing beyond its team.
+		limited := team.NewActor(team.Identity{
+			Kind: team.Key, UserID: w.owner.UserID(), TeamID: w.owner.TeamID(), TeamName: "acme", Role: team.Owner,
+			Scopes: team.Scopes{team.ScopeAppsExecute, team.ScopeAppsRead, team.ScopeSecretsRead},
+		})
+		_, err = w.resolve(t, limited, "acme/app")
+		if !errors.Is(err, problem.RequirementsNotMet) || strings.Contains(err.Error(), "beta") {
+			t.Errorf("a limited key of acme is told of beta: %v", err)
+		}
 		_, err = w.secrets.Get(t.Context(), w.owner, "OPENAI_API_KEY")
 		if !errors.Is(err, problem.SecretNotFound) || !strings.Contains(err.Error(), "openai_api_key is set") {
 			t.Errorf("get of the wrong case: %v", err)

@@ -107,6 +107,12 @@ func (a Actor) Authorize(action Action) error {
 // only what works. It is no protection.
 func (a Actor) Can(action Action) bool { return a.Authorize(action) == nil }
 
+// Unlimited reports whether the actor may do all that its person may: it is
+// the person in a browser, or a credential with every scope.
+func (a Actor) Unlimited() bool {
+	return !a.IsZero() && (!a.limitedByScopes() || a.id.Scopes.Cover(EveryScope()))
+}
+
 func (a Actor) limitedByScopes() bool {
 	return a.id.Kind != Session && a.id.Kind != Operator
 }
