@@ -29,7 +29,7 @@ func adminCommand() *cobra.Command {
 			return cli.Usage("name a command, such as `infsh admin create-user`")
 		},
 	}
-	cmd.AddCommand(createUserCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand())
+	cmd.AddCommand(createUserCommand(), setPasswordCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand())
 	return cmd
 }
 
@@ -99,6 +99,9 @@ func createUser(cmd *cobra.Command, email, teamName string, password redact.Valu
 		return account.Created{}, none, err
 	}
 	defer func() { _ = st.db.Close() }()
+	if st.isNew {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: there was no store here, so a new one was made (data dir %s). If a server runs elsewhere, name its --data-dir.\n", s.dataDir)
+	}
 
 	services := newServices(st, false)
 	operator := auth.Operator(operatorName())

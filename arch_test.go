@@ -106,6 +106,7 @@ func listPackages(t *testing.T) []listed {
 var revealers = map[string]string{
 	"account/password.go":      "checks the rules of a new password",
 	"account/setup.go":         "hashes the setup code",
+	"admin_password.go":        "prints a generated password, once",
 	"admin.go":                 "prints a new account's credentials, once",
 	"api/client.go":            "checks the form of a credential before it is sent",
 	"api/transport.go":         "sends the credential in the Authorization header, and takes values out of error texts",

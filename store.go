@@ -22,6 +22,8 @@ type store struct {
 	db       *db.DB
 	kek      *envelope.KEK
 	identity db.Identity
+	// isNew says that there was no store before it was opened.
+	isNew bool
 
 	kekAnswer kekAnswer
 }
@@ -66,7 +68,7 @@ func unlock(ctx context.Context, d *db.DB, s settings) (*store, error) {
 			return nil, err
 		}
 	}
-	return &store{db: d, kek: kek, identity: identity}, nil
+	return &store{isNew: !inUse, db: d, kek: kek, identity: identity}, nil
 }
 
 // initialize gives a new store its identity. If another instance was first,

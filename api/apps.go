@@ -21,6 +21,7 @@ type AppVersion struct {
 	// Digest identifies the declared content.
 	Digest               string                   `json:"digest"`
 	CreatedAt            time.Time                `json:"created_at"`
+	UpdatedAt            time.Time                `json:"updated_at"`
 	RequiredSecrets      []SecretRequirement      `json:"required_secrets"`
 	RequiredIntegrations []IntegrationRequirement `json:"required_integrations"`
 }

@@ -191,5 +191,5 @@ func wrongTeam(name string) error {
 	if name == "" {
 		return problem.New(problem.WrongTeam, "Permission denied: %s does not name a team. `infsh teams list` shows yours.", TeamHeader)
 	}
-	return problem.New(problem.WrongTeam, "Permission denied: this API key can't act in a team %s. A key acts in the team that it was made in, and a login in the teams of its user; `infsh teams list` shows them.", name)
+	return problem.New(problem.WrongTeam, "Permission denied: this API key can't act in team %s. A key acts in the team that it was made in, and a login in the teams of its user; `infsh teams list` shows them.", name)
 }

@@ -48,7 +48,7 @@ func refusedForms(t *testing.T, browser context.Context) {
 	p.errorAt("#secret-value", "space")
 	p.focused("#secret-value")
 	p.keptAfterRefusal("OPENAI_API_KEY", value+" ", "Kept through it all")
-	p.see("label[for=secret-verbatim]", "Keep spaces")
+	p.see("label[for=secret-verbatim]", "Keep exactly as typed")
 	p.click("#secret-verbatim")
 	p.submitAdd()
 	p.gone("#add-dialog")

@@ -34,6 +34,7 @@ func runScripts(t *testing.T, flags func() []string) {
 			s := start(t, filepath.Join(env.WorkDir, ".server"), flags()...)
 			owner := s.createUser("ada@example.com", "acme")
 			env.Setenv("PATH", filepath.Dir(infsh)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("INFSH_URL", s.URL)
 			env.Setenv("INFSH_API_KEY", owner.APIKey)
 			env.Setenv("MEMBER_API_KEY", s.createUser("bo@example.com", "acme").APIKey)

@@ -40,6 +40,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	// A program with the race detector sleeps a second before it exits, to
+	// hear of late races; each command of a session would.
+	os.Setenv("GORACE", "atexit_sleep_ms=10")
 	infsh = filepath.Join(dir, "infsh")
 	args := []string{"build", "-o", infsh}
 	if raceEnabled {

@@ -120,7 +120,7 @@ func appJSON(a app.App) api.App {
 
 func appVersionJSON(v app.Version) api.AppVersion {
 	out := api.AppVersion{
-		ID: v.ID, ShortID: shortID(v.ID), Number: v.Number, Digest: v.Digest, CreatedAt: v.CreatedAt,
+		ID: v.ID, ShortID: shortID(v.ID), Number: v.Number, Digest: v.Digest, CreatedAt: v.CreatedAt, UpdatedAt: v.CreatedAt,
 		RequiredSecrets: []api.SecretRequirement{}, RequiredIntegrations: []api.IntegrationRequirement{},
 	}
 	for _, r := range v.Requirements {

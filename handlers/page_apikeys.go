@@ -195,7 +195,7 @@ func (s *server) revokeAPIKeyForm(w http.ResponseWriter, r *http.Request, sessio
 	if err := s.Keys.Revoke(r.Context(), session.Actor, id); err != nil {
 		return err
 	}
-	f := flash{flashRevoked, name}
+	f := flash{kind: flashRevoked, subject: name}
 	if !isPartial(r) {
 		s.leaveFlash(w, f)
 		redirect(w, r, "/settings/apikeys")

@@ -112,7 +112,7 @@ func (s *server) memberRoleForm(w http.ResponseWriter, r *http.Request, session 
 		s.render(w, r, http.StatusUnprocessableEntity, views.MembersPage(p, model))
 		return nil
 	}
-	return s.membersSaved(w, r, session, flash{flashRole, member.Email})
+	return s.membersSaved(w, r, session, flash{kind: flashRole, subject: member.Email})
 }
 
 func (s *server) removeMemberForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
@@ -131,7 +131,7 @@ func (s *server) removeMemberForm(w http.ResponseWriter, r *http.Request, sessio
 		redirect(w, r, settingsHome)
 		return nil
 	}
-	return s.membersSaved(w, r, session, flash{flashRemoved, removed.Email})
+	return s.membersSaved(w, r, session, flash{kind: flashRemoved, subject: removed.Email})
 }
 
 func (s *server) membersSaved(w http.ResponseWriter, r *http.Request, session auth.Session, f flash) error {
@@ -191,7 +191,7 @@ func (s *server) newTeam(w http.ResponseWriter, r *http.Request, session auth.Se
 	if err := s.Sessions.SwitchTeam(r.Context(), session, made.ID); err != nil {
 		return err
 	}
-	s.leaveFlash(w, flash{flashTeam, made.Username})
+	s.leaveFlash(w, flash{kind: flashTeam, subject: made.Username})
 	redirect(w, r, settingsHome)
 	return nil
 }

@@ -106,13 +106,28 @@ func known() []views.KnownSecret {
 }
 
 // formValue takes the value out of a form, with the line breaks that the
-// person typed: a form sends them as CRLF, and may add a last one.
-func formValue(r *http.Request, verbatim bool) redact.Value {
+// person typed: a form sends them as CRLF, and may add a last one. What was
+// changed by that is told.
+func formValue(r *http.Request, verbatim bool) (value redact.Value, notes string) {
 	raw := r.PostForm.Get("value")
-	if verbatim {
-		return redact.NewValue(strings.ReplaceAll(raw, "\r\n", "\n"))
+	kept := strings.ReplaceAll(raw, "\r\n", "\n")
+	if !verbatim {
+		kept = envvar.FromForm(raw)
 	}
-	return redact.NewValue(envvar.FromForm(raw))
+	if strings.Contains(kept, "\n") && strings.Contains(raw, "\r") {
+		notes = "Its line breaks are stored as LF."
+	} else if len(kept) < len(raw) {
+		notes = "The line break at its end is not part of the value."
+	}
+	return redact.NewValue(kept), notes
+}
+
+// notesOn joins what there is to say of a secret that was just written.
+func notesOn(written secret.Written, notes string) string {
+	for _, w := range written.Warnings {
+		notes += " " + sentence(w)
+	}
+	return strings.TrimSpace(notes)
 }
 
 func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
@@ -121,12 +136,12 @@ func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session a
 		AllowRisky: ticked(r, "allow_risky_name"), Verbatim: ticked(r, "verbatim"), Known: known(),
 	}
 	form.Return, form.ReturnName = checkReturn(r.PostForm.Get("return"))
-	value := formValue(r, form.Verbatim)
-	_, err := s.Secrets.Set(r.Context(), session.Actor, secret.Create, secret.Write{
+	value, notes := formValue(r, form.Verbatim)
+	written, err := s.Secrets.Set(r.Context(), session.Actor, secret.Create, secret.Write{
 		Key: form.Key, Value: &value, Description: &form.Description, Verbatim: form.Verbatim, AllowRiskyName: form.AllowRisky,
 	})
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{flashAdded, form.Key}, form.Return)
+		return s.secretsSaved(w, r, session, flash{flashAdded, form.Key, notesOn(written, notes)}, form.Return)
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {
@@ -173,6 +188,9 @@ func (s *server) secretsSaved(w http.ResponseWriter, r *http.Request, session au
 		return err
 	}
 	p.Path = settingsHome
+	if f.notes != "" {
+		p.Flash = &views.Flash{Kind: views.FlashWarning, Message: f.message()}
+	}
 	if back, name := checkReturn(back); back != "" {
 		p.Flash = &views.Flash{Kind: views.FlashSuccess, Message: f.message(), LinkURL: back, Link: "Back to the check of " + name}
 	}
@@ -306,17 +324,19 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 	key := r.PathValue("key")
 	verbatim, risky := ticked(r, "verbatim"), ticked(r, "allow_risky_name")
 	write := secret.Write{Key: key, Verbatim: verbatim, AllowRiskyName: risky}
+	notes := ""
 	if r.PostForm.Get("value") != "" {
-		value := formValue(r, verbatim)
+		var value redact.Value
+		value, notes = formValue(r, verbatim)
 		write.Value = &value
 	}
 	if r.PostForm.Has("description") {
 		description := r.PostForm.Get("description")
 		write.Description = &description
 	}
-	_, err := s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
+	written, err := s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{flashChanged, key}, "")
+		return s.secretsSaved(w, r, session, flash{flashChanged, key, notesOn(written, notes)}, "")
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {
@@ -342,7 +362,7 @@ func (s *server) deleteSecretForm(w http.ResponseWriter, r *http.Request, sessio
 	if err := s.Secrets.Delete(r.Context(), session.Actor, key); err != nil {
 		return err
 	}
-	return s.secretsSaved(w, r, session, flash{flashDeleted, key}, "")
+	return s.secretsSaved(w, r, session, flash{kind: flashDeleted, subject: key}, "")
 }
 
 func (s *server) rollbackSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
@@ -354,7 +374,7 @@ func (s *server) rollbackSecretForm(w http.ResponseWriter, r *http.Request, sess
 	if err != nil {
 		return err
 	}
-	s.leaveFlash(w, flash{flashRolled, fmt.Sprintf("%s to version %d, as version %d,", rolled.Key, version, rolled.Version)})
+	s.leaveFlash(w, flash{kind: flashRolled, subject: fmt.Sprintf("%s to version %d, as version %d,", rolled.Key, version, rolled.Version)})
 	redirect(w, r, "/settings/secrets/"+url.PathEscape(string(rolled.Key)))
 	return nil
 }

@@ -103,6 +103,8 @@ func (s *server) toLogin(w http.ResponseWriter, r *http.Request) {
 type flash struct {
 	kind    flashKind
 	subject string
+	// notes are sentences that belong to it, such as advice on a name.
+	notes string
 }
 
 type flashKind string
@@ -136,7 +138,7 @@ var flashWords = map[flashKind]string{
 }
 
 func (f flash) message() string {
-	return strings.Replace(flashWords[f.kind], "%s", f.subject, 1)
+	return strings.TrimSpace(strings.Replace(flashWords[f.kind], "%s", f.subject, 1) + " " + f.notes)
 }
 
 func (s *server) flashCookie() string {
@@ -146,10 +148,13 @@ func (s *server) flashCookie() string {
 	return "infsh_flash"
 }
 
+// maxFlash bounds what is read of the cookie, in bytes.
+const maxFlash = 2000
+
 // leaveFlash keeps a message for the next page.
 func (s *server) leaveFlash(w http.ResponseWriter, f flash) {
 	http.SetCookie(w, &http.Cookie{
-		Name: s.flashCookie(), Value: url.QueryEscape(string(f.kind) + ":" + f.subject), Path: "/", MaxAge: 60,
+		Name: s.flashCookie(), Value: url.QueryEscape(strings.Join([]string{string(f.kind), f.subject, f.notes}, "\n")), Path: "/", MaxAge: 60,
 		HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode,
 	})
 }
@@ -164,11 +169,11 @@ func (s *server) takeFlash(w http.ResponseWriter, r *http.Request) *views.Flash 
 	if err != nil {
 		return nil
 	}
-	kind, subject, _ := strings.Cut(text, ":")
-	f := flash{kind: flashKind(kind), subject: subject}
-	if flashWords[f.kind] == "" || len(subject) > 300 {
+	parts := strings.SplitN(text, "\n", 3)
+	if len(parts) != 3 || len(text) > maxFlash || flashWords[flashKind(parts[0])] == "" {
 		return nil
 	}
+	f := flash{kind: flashKind(parts[0]), subject: parts[1], notes: parts[2]}
 	return &views.Flash{Kind: views.FlashSuccess, Message: f.message()}
 }
 

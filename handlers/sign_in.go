@@ -149,7 +149,7 @@ func (s *server) switchTeam(w http.ResponseWriter, r *http.Request, session auth
 	if err != nil {
 		return err
 	}
-	s.leaveFlash(w, flash{flashSwitched, now.Username})
+	s.leaveFlash(w, flash{kind: flashSwitched, subject: now.Username})
 	redirect(w, r, settingsHome)
 	return nil
 }

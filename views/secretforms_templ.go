@@ -326,7 +326,7 @@ func moreOptions(id string, verbatim, open bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = checkbox(id, "verbatim", "Keep spaces and line breaks at the ends", "Pasted keys often carry a stray space, so the ends are checked. Tick this if yours are meant.", verbatim).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = checkbox(id, "verbatim", "Keep exactly as typed", "Pasted keys often carry a stray space, so the ends are checked. Tick this if yours are meant.", verbatim).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
