@@ -39,7 +39,8 @@ generate:
 	$(GO) tool templ fmt views
 
 css:
-	npm ci --no-audit --no-fund
+	@# Not npm ci: it fails where a registry lacks the builds for other systems.
+	npm install --no-save --no-audit --no-fund
 	npm run build
 
 lint:
