@@ -166,6 +166,16 @@ func slipsAllowed(a, b string) int {
 	return 0
 }
 
+// AlmostSame reports whether two different words of ASCII are probably the same
+// one misspelt: they differ by case, or by one or two letters of eight or more.
+func AlmostSame(a, b string) bool {
+	if a == b || len(a) > MaxKeyLength || len(b) > MaxKeyLength {
+		return false
+	}
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return a == b || min(len(a), len(b)) >= 6 && editDistance(a, b) <= min(len(a), len(b))/6
+}
+
 // editDistance counts insertions, deletions, substitutions and swaps of
 // neighbours (optimal string alignment). The words are ASCII and, as parts of
 // a key, at most MaxKeyLength bytes long.

@@ -28,6 +28,9 @@ func Parse(name string, data []byte) (*Manifest, error) {
 		return nil, err
 	}
 	for _, level := range []*yaml.Node{root, fieldsOf(root)["requirements"]} {
+		if err := r.misspelt(level); err != nil {
+			return nil, err
+		}
 		if err := r.requirements(m, level); err != nil {
 			return nil, err
 		}
@@ -36,6 +39,25 @@ func Parse(name string, data []byte) (*Manifest, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// misspelt refuses a field that was probably meant to be one of those that
+// declare something. Other fields that are not known stay out of the way; this
+// one would leave the app without its secrets, and nobody would see why.
+func (r reader) misspelt(level *yaml.Node) error {
+	if level == nil || level.Kind != yaml.MappingNode {
+		return nil
+	}
+	present := fieldsOf(level)
+	for i := 0; i+1 < len(level.Content); i += 2 {
+		field := level.Content[i]
+		for _, meant := range []string{"requirements", "secrets", "integrations"} {
+			if _, there := present[meant]; !there && field.Kind == yaml.ScalarNode && envvar.AlmostSame(field.Value, meant) {
+				return r.errorf(field.Line, "the field %s is not read; did you mean %s?", quote(field.Value), meant)
+			}
+		}
+	}
+	return nil
 }
 
 // reader knows the file only for its messages.
