@@ -6,6 +6,7 @@ import (
 
 	"infsh/api"
 	"infsh/app"
+	"infsh/envvar"
 	"infsh/secret"
 	"infsh/team"
 )
@@ -80,11 +81,16 @@ func (s *server) checkApp(w http.ResponseWriter, r *http.Request, actor team.Act
 	if err := decode(r, &body); err != nil {
 		return err
 	}
-	report, err := s.Secrets.Check(r.Context(), actor, body.App, requirements(body.Secrets, body.Integrations))
+	reqs := requirements(body.Secrets, body.Integrations)
+	report, err := s.Secrets.Check(r.Context(), actor, reqs)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, checkJSON(report))
+	unused, err := s.Secrets.Unused(r.Context(), actor, body.App, reqs)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, checkJSON(report, unused))
 }
 
 // checkIntegrations is the check as the SDK speaks it.
@@ -93,7 +99,7 @@ func (s *server) checkIntegrations(w http.ResponseWriter, r *http.Request, actor
 	if err := decode(r, &body, lenient); err != nil {
 		return err
 	}
-	report, err := s.Secrets.Check(r.Context(), actor, "", requirements(body.Secrets, body.Integrations))
+	report, err := s.Secrets.Check(r.Context(), actor, requirements(body.Secrets, body.Integrations))
 	if err != nil {
 		return err
 	}
@@ -133,7 +139,7 @@ func appVersionJSON(v app.Version) api.AppVersion {
 	return out
 }
 
-func checkJSON(report secret.Report) api.CheckResponse {
+func checkJSON(report secret.Report, unused []envvar.Key) api.CheckResponse {
 	out := api.CheckResponse{Satisfied: report.Satisfied(), Errors: requirementErrors(report.Blocking(), report.TeamName), Items: []api.CheckItem{}, Unused: []string{}}
 	for _, item := range report.Items {
 		c := api.CheckItem{Key: item.Key, Kind: string(item.Kind), Optional: item.Optional, State: api.CheckState(item.State), Version: item.Version}
@@ -145,7 +151,7 @@ func checkJSON(report secret.Report) api.CheckResponse {
 		}
 		out.Items = append(out.Items, c)
 	}
-	for _, key := range report.Unused {
+	for _, key := range unused {
 		out.Unused = append(out.Unused, string(key))
 	}
 	return out

@@ -23,7 +23,7 @@ func (s *server) appsPage(w http.ResponseWriter, r *http.Request, session auth.S
 	}
 	var model views.Apps
 	for _, a := range apps {
-		report, err := s.Secrets.Check(r.Context(), session.Actor, a.FullName(), a.Current.Requirements)
+		report, err := s.Secrets.Check(r.Context(), session.Actor, a.Current.Requirements)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 	if err != nil {
 		return err
 	}
-	report, err := s.Secrets.Check(r.Context(), session.Actor, found.FullName(), found.Current.Requirements)
+	report, err := s.Secrets.Check(r.Context(), session.Actor, found.Current.Requirements)
 	if err != nil {
 		return err
 	}

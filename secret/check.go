@@ -13,8 +13,6 @@ import (
 type Report struct {
 	TeamName string
 	Items    []Item
-	// Unused are set in the team and declared by no app, this one included.
-	Unused []envvar.Key
 }
 
 // Satisfied reports whether the app may run.
@@ -24,15 +22,9 @@ func (r Report) Satisfied() bool { return len(blocking(r.Items)) == 0 }
 func (r Report) Blocking() []Item { return blocking(r.Items) }
 
 // Check makes the resolver's decision for the given requirements without
-// opening or handing out anything, and explains it. If app is not empty, it is
-// the namespace/name of the app that the requirements are of, and what its
-// registered version declares counts no more.
-func (s *Service) Check(ctx context.Context, actor team.Actor, app string, reqs []Requirement) (Report, error) {
-	target := ""
-	if app != "" {
-		target = auditApp(app)
-	}
-	if err := audit.Guard(ctx, s.store, actor, team.CheckApp, target); err != nil {
+// opening or handing out anything, and explains it.
+func (s *Service) Check(ctx context.Context, actor team.Actor, reqs []Requirement) (Report, error) {
+	if err := audit.Guard(ctx, s.store, actor, team.CheckApp, ""); err != nil {
 		return Report{}, err
 	}
 	if err := ParseRequirements(reqs); err != nil {
@@ -45,27 +37,40 @@ func (s *Service) Check(ctx context.Context, actor team.Actor, app string, reqs 
 			return err
 		}
 		report.Items = evaluate(reqs, held)
-		if err := s.explain(ctx, r, actor, report.Items); err != nil {
-			return err
-		}
-		report.Unused, err = unused(ctx, r, actor, app, reqs)
-		return err
+		return s.explain(ctx, r, actor, report.Items)
 	})
 	return report, err
 }
 
-func unused(ctx context.Context, r Reader, actor team.Actor, app string, reqs []Requirement) ([]envvar.Key, error) {
+// Unused returns the keys that are set in the team and that neither the given
+// requirements nor any registered app declares. If app is not empty, it is the
+// namespace/name of the app that the requirements are of, and what its
+// registered version declares counts no more. An actor who may not list secrets
+// is told none.
+func (s *Service) Unused(ctx context.Context, actor team.Actor, app string, reqs []Requirement) ([]envvar.Key, error) {
+	target := ""
+	if app != "" {
+		target = auditApp(app)
+	}
+	if err := audit.Guard(ctx, s.store, actor, team.CheckApp, target); err != nil {
+		return nil, err
+	}
 	if !actor.Can(team.ListSecrets) {
 		return nil, nil
 	}
-	have, err := r.Keys(ctx, actor.TeamID())
-	if err != nil {
-		return nil, err
-	}
-	declared, err := r.DeclaredKeys(ctx, actor.TeamID(), app)
-	if err != nil {
-		return nil, err
-	}
-	declared = append(declared, secretKeys(reqs)...)
-	return slices.DeleteFunc(slices.Clone(have), func(k envvar.Key) bool { return slices.Contains(declared, k) }), nil
+	var unused []envvar.Key
+	err := s.store.View(ctx, func(r Reader) error {
+		have, err := r.Keys(ctx, actor.TeamID())
+		if err != nil {
+			return err
+		}
+		declared, err := r.DeclaredKeys(ctx, actor.TeamID(), app)
+		if err != nil {
+			return err
+		}
+		declared = append(declared, secretKeys(reqs)...)
+		unused = slices.DeleteFunc(have, func(k envvar.Key) bool { return slices.Contains(declared, k) })
+		return nil
+	})
+	return unused, err
 }
