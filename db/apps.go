@@ -161,33 +161,6 @@ func (t appTx) InsertVersion(ctx context.Context, team, appID, createdByID strin
 	return err
 }
 
-// Declared implements secret.Reader: what an app's version declares.
-func (t secretTx) Declared(ctx context.Context, team, namespace, name, versionID string) (secret.Declared, error) {
-	query, args := ` AND a.namespace = ? AND a.name = ?`, []any{team, namespace, name}
-	join := "v.id = a.version_id"
-	if versionID != "" {
-		join = "v.app_id = a.id"
-		query += " AND v.id = ?"
-		args = append(args, versionID)
-	}
-	var row struct {
-		ID           string `db:"id"`
-		Requirements string `db:"requirements"`
-	}
-	err := t.q.get(ctx, &row, "SELECT v.id, v.requirements FROM apps a JOIN app_versions v ON v.team_id = a.team_id AND "+join+" WHERE a.team_id = ?"+query, args...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return secret.Declared{}, problem.New(problem.NotFound, "Not found: there is no such app in this team.")
-	}
-	if err != nil {
-		return secret.Declared{}, fmt.Errorf("read app: %w", err)
-	}
-	d := secret.Declared{App: namespace + "/" + name, VersionID: row.ID}
-	if err := json.Unmarshal([]byte(row.Requirements), &d.Requirements); err != nil {
-		return secret.Declared{}, fmt.Errorf("requirements of version %s: %w", row.ID, err)
-	}
-	return d, nil
-}
-
 // DeclaredKeys implements secret.Reader.
 func (t secretTx) DeclaredKeys(ctx context.Context, team, exceptApp string) ([]envvar.Key, error) {
 	apps, err := appTx(t).Apps(ctx, team)

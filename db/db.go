@@ -240,6 +240,9 @@ func (d *DB) truncateWAL(ctx context.Context) {
 	}
 }
 
+// statement runs single statements, each of which reads a snapshot of its own.
+func (d *DB) statement() querier { return querier{q: d.reader, dialect: d.dialect} }
+
 // view runs fn on one consistent snapshot.
 func (d *DB) view(ctx context.Context, fn func(querier) error) error {
 	opts := &sql.TxOptions{ReadOnly: true}

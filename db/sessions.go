@@ -31,7 +31,7 @@ func (s *Auth) Update(ctx context.Context, fn func(auth.Tx) error) error {
 
 // statement reads with one statement, which is a snapshot without a
 // transaction around it: every request asks so.
-func (s *Auth) statement() querier { return querier{q: s.db.reader, dialect: s.db.dialect} }
+func (s *Auth) statement() querier { return s.db.statement() }
 
 type authTx struct{ q querier }
 

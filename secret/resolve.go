@@ -69,13 +69,9 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	if run.RunID != "" && (len(run.RunID) > MaxRunIDLength || !runIDPattern.MatchString(run.RunID)) {
 		return Resolved{}, problem.Invalid("run_id", "a run id has at most %d characters: letters, digits and . _ : / @ + -", MaxRunIDLength)
 	}
-	var out Resolved
 	entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
 	entry.RunID = run.RunID
-	err = s.store.View(ctx, func(r Reader) (err error) {
-		out, err = s.resolve(ctx, r, actor, run, namespace, name)
-		return err
-	})
+	out, err := s.resolve(ctx, actor, run, namespace, name)
 	switch {
 	case err == nil:
 		for _, in := range out.Env {
@@ -101,30 +97,27 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 
 // resolve reads and opens what a run receives. Its error for an app that is
 // not there is problem.NotFound, and for missing secrets an *Unmet.
-func (s *Service) resolve(ctx context.Context, r Reader, actor team.Actor, run Run, namespace, name string) (Resolved, error) {
-	declared, err := r.Declared(ctx, actor.TeamID(), namespace, name, run.Version)
+func (s *Service) resolve(ctx context.Context, actor team.Actor, run Run, namespace, name string) (Resolved, error) {
+	data, err := s.store.ForRun(ctx, actor.TeamID(), namespace, name, run.Version)
 	if errors.Is(err, problem.NotFound) {
 		return Resolved{}, unknownApp(run, actor)
 	}
 	if err != nil {
 		return Resolved{}, err
 	}
-	held, err := s.held(ctx, r, actor, declared.Requirements)
-	if err != nil {
-		return Resolved{}, err
-	}
-	items := evaluate(declared.Requirements, held)
+	items := evaluate(data.Requirements, data.Held)
 	if blocking := blocking(items); len(blocking) > 0 {
-		if err := s.explain(ctx, r, actor, blocking); err != nil {
+		err := s.store.View(ctx, func(r Reader) error { return s.explain(ctx, r, actor, blocking) })
+		if err != nil {
 			return Resolved{}, err
 		}
-		return Resolved{}, &Unmet{App: declared.App, TeamName: actor.TeamName(), Items: blocking}
+		return Resolved{}, &Unmet{App: data.App, TeamName: actor.TeamName(), Items: blocking}
 	}
-	out, err := s.opened(ctx, r, actor, items, held)
+	out, err := s.opened(actor, data, items)
 	if err != nil {
 		return Resolved{}, err
 	}
-	out.App, out.VersionID, out.RunID = declared.App, declared.VersionID, run.RunID
+	out.App, out.VersionID, out.RunID = data.App, data.VersionID, run.RunID
 	return out, nil
 }
 
@@ -143,9 +136,9 @@ func (s *Service) held(ctx context.Context, r Reader, actor team.Actor, reqs []R
 
 // opened opens the values of the items that are set. A name that is refused
 // today is refused here too, though it was declared or set under older rules.
-func (s *Service) opened(ctx context.Context, r Reader, actor team.Actor, items []Item, held map[envvar.Key]Held) (Resolved, error) {
+func (s *Service) opened(actor team.Actor, data RunData, items []Item) (Resolved, error) {
 	var out Resolved
-	dek, err := s.readDEK(ctx, r, actor)
+	dek, err := s.openDEK(actor.TeamID(), data.WrappedDEK)
 	if err != nil {
 		return out, err
 	}
@@ -154,15 +147,16 @@ func (s *Service) opened(ctx context.Context, r Reader, actor team.Actor, items 
 		case MissingOptional, Unavailable:
 			out.MissingOptional = append(out.MissingOptional, item.Key)
 		case Set:
-			h := held[envvar.Key(item.Key)]
-			if err := h.Key.Permit(true); err != nil {
-				return Resolved{}, problem.New(problem.Conflict, "%s can't be injected: %v", h.Key, err)
+			key := envvar.Key(item.Key)
+			if err := key.Permit(true); err != nil {
+				return Resolved{}, problem.New(problem.Conflict, "%s can't be injected: %v", key, err)
 			}
+			h := data.Held[key]
 			value, err := open(dek, h.Record, h.Sealed)
 			if err != nil {
 				return Resolved{}, err
 			}
-			out.Env = append(out.Env, Injected{Key: h.Key, Value: value, Version: h.Version})
+			out.Env = append(out.Env, Injected{Key: key, Value: value, Version: h.Version})
 		}
 	}
 	return out, nil

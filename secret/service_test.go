@@ -271,6 +271,21 @@ func TestResolve(t *testing.T) {
 	})
 }
 
+// An app that declares nothing receives nothing, and an integration gives no
+// secret that has the same name.
+func TestResolveOfAnAppWithoutSecrets(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.set(t, w.owner, "openai", "sk-1234567890abcdef")
+		w.deploy(t, w.member, "app")
+		w.deploy(t, w.member, "integrated", secret.Requirement{Kind: secret.KindIntegration, Key: "openai", Optional: true})
+		for _, name := range []string{"acme/app", "acme/integrated"} {
+			if env, err := w.resolve(t, w.member, name); err != nil || len(env) != 0 {
+				t.Errorf("%s resolved %d keys: %v", name, len(env), err)
+			}
+		}
+	})
+}
+
 // The versions of an app never change: a new declaration is a new version, an
 // old one can be asked for, and the same content is the same version (R5).
 func TestVersionsOfAnAppArePinned(t *testing.T) {

@@ -39,11 +39,16 @@ type Held struct {
 	Sealed Sealed
 }
 
-// Declared is a registered app version and what it declares.
-type Declared struct {
+// RunData is all that a run needs of a team's data, as it is at one moment.
+type RunData struct {
 	App          string // namespace/name
 	VersionID    string
 	Requirements []Requirement
+	// WrappedDEK is the team's wrapped keyset.
+	WrappedDEK []byte
+	// Held has what is injected for each declared key that is set. A Held's
+	// Record has no more than its ID, team, key and version.
+	Held map[envvar.Key]Held
 }
 
 // Reader reads one consistent snapshot of a team's data. Each method takes the
@@ -61,9 +66,6 @@ type Reader interface {
 	Versions(ctx context.Context, team, secretID string) ([]Sealed, error)
 	// Sealed returns problem.NotFound if the version is not kept.
 	Sealed(ctx context.Context, team, secretID string, number int64) (Sealed, error)
-	// Declared finds an app by namespace and name, in its current version if
-	// versionID is empty; problem.NotFound if there is none.
-	Declared(ctx context.Context, team, namespace, name, versionID string) (Declared, error)
 	// Current returns those of the keys that are set, with their current
 	// versions, in one query.
 	Current(ctx context.Context, team string, keys []envvar.Key) ([]Held, error)
@@ -96,6 +98,10 @@ type Tx interface {
 // after a serialization failure, so fn has no effect but through its Tx.
 type Store interface {
 	audit.Log
+	// ForRun reads one snapshot for a run of an app, found by namespace and
+	// name, in its current version if versionID is empty; problem.NotFound if
+	// there is none in the team.
+	ForRun(ctx context.Context, team, namespace, name, versionID string) (RunData, error)
 	View(ctx context.Context, fn func(Reader) error) error
 	Update(ctx context.Context, fn func(Tx) error) error
 }
