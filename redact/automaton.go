@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"slices"
 	"strings"
@@ -14,11 +15,14 @@ import (
 // It is immutable after newAutomaton: all streams share one.
 type automaton struct {
 	nodes []node
-	ends  []end        // what node.end points into, from 1
-	rows  [][256]int32 // resolved transitions of nodes with many children
-	root  *[256]int32  // rows[0]
-	skip  shiftTable
-	max   int // bytes of the longest pattern
+	// labels[id] is the last byte of the node's prefix. They stand apart, so that
+	// a straight run of nodes is compared as a string.
+	labels []byte
+	ends   []end        // what node.end points into, from 1
+	rows   [][256]int32 // resolved transitions of nodes with many children
+	root   *[256]int32  // rows[0]
+	skip   shiftTable
+	max    int // bytes of the longest pattern
 }
 
 // node is a state: a prefix of a pattern, of which the stream so far ends in
@@ -31,7 +35,9 @@ type node struct {
 	end     int32 // the longest pattern that ends here, or 0
 	row     int32 // in rows, or rowNone, or rowLeaf
 	depth   int32 // length of the prefix
-	label   byte  // its last byte
+	// run is how many of the nodes after this one are each the only child of the
+	// one before; where a pattern ends, a run ends too.
+	run int32
 }
 
 const (
@@ -82,6 +88,7 @@ func (a *automaton) addPrefixes(patterns []pattern) {
 		a.max = max(a.max, len(p.text))
 	}
 	a.nodes = make([]node, 1, total)
+	a.labels = make([]byte, 1, total)
 	a.nodes[0].row = rowLeaf
 
 	path := make([]int32, 1, a.max+1) // path[d]: the node of depth d on the last pattern's way
@@ -100,7 +107,8 @@ func (a *automaton) addPrefixes(patterns []pattern) {
 				older = 0
 			}
 			a.nodes[path[depth]].row = rowNone
-			a.nodes = append(a.nodes, node{label: p.text[depth], depth: int32(depth + 1), row: rowLeaf})
+			a.nodes = append(a.nodes, node{depth: int32(depth + 1), row: rowLeaf})
+			a.labels = append(a.labels, p.text[depth])
 			path = append(path, id)
 		}
 		a.nodes[path[len(p.text)]].end = int32(len(a.ends))
@@ -135,7 +143,7 @@ func (a *automaton) link() {
 				children++
 				queue = append(queue, child)
 				if id != 0 {
-					a.nodes[child].fail = a.next(n.fail, a.nodes[child].label)
+					a.nodes[child].fail = a.next(n.fail, a.labels[child])
 				}
 			}
 		}
@@ -144,6 +152,21 @@ func (a *automaton) link() {
 		}
 	}
 	a.root = &a.rows[0]
+	a.measureRuns()
+}
+
+// measureRuns goes backwards, since a run includes that of its next node.
+func (a *automaton) measureRuns() {
+	for id := len(a.nodes) - 2; id >= 0; id-- {
+		n, child := &a.nodes[id], &a.nodes[id+1]
+		if n.row == rowLeaf || child.sibling != 0 {
+			continue
+		}
+		n.run = 1
+		if child.end == 0 {
+			n.run += child.run
+		}
+	}
 }
 
 func (a *automaton) addRow(id int32) {
@@ -156,7 +179,7 @@ func (a *automaton) addRow(id int32) {
 	}
 	if n.row != rowLeaf {
 		for child := id + 1; child != 0; child = a.nodes[child].sibling {
-			row[a.nodes[child].label] = child
+			row[a.labels[child]] = child
 		}
 	}
 	n.row = int32(len(a.rows))
@@ -173,13 +196,31 @@ func (a *automaton) next(state int32, c byte) int32 {
 		}
 		if n.row == rowNone {
 			for child := state + 1; child != 0; child = a.nodes[child].sibling {
-				if a.nodes[child].label == c {
+				if a.labels[child] == c {
 					return child
 				}
 			}
 		}
 		state = n.fail
 	}
+}
+
+// follow goes along the straight run after the state for as long as the text
+// is the same, and returns how far that was.
+func (a *automaton) follow(state int32, text []byte) int {
+	run := a.labels[state+1:][:a.nodes[state].run]
+	n := min(len(run), len(text))
+	run, text = run[:n], text[:n]
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		if differ := binary.LittleEndian.Uint64(run[i:]) ^ binary.LittleEndian.Uint64(text[i:]); differ != 0 {
+			return i + bits.TrailingZeros64(differ)/8
+		}
+	}
+	for i < n && run[i] == text[i] {
+		i++
+	}
+	return i
 }
 
 // live returns the length of the longest end of the stream that may still
@@ -189,55 +230,4 @@ func (a *automaton) live(state int32) int {
 		state = a.nodes[state].fail
 	}
 	return int(a.nodes[state].depth)
-}
-
-// shiftTable tells how far a pattern's start must be away. It looks at the last
-// bytes of a window as long as the shortest pattern (at most maxWindow).
-type shiftTable struct {
-	shift  []uint8 // by hash of a block: by how much the window may move; 0: a pattern may start with it
-	drop   uint    // bits to drop from the hash
-	window int
-}
-
-const (
-	block     = 3
-	maxWindow = 16
-)
-
-func newShiftTable(patterns []pattern) shiftTable {
-	window := maxWindow
-	for _, p := range patterns {
-		window = min(window, len(p.text))
-	}
-	blocks := len(patterns) * (window - block + 1)
-	size := min(max(bits.Len(uint(blocks)*8), 12), 18)
-	t := shiftTable{shift: make([]uint8, 1<<size), drop: uint(32 - size), window: window}
-	for i := range t.shift {
-		t.shift[i] = uint8(window - block + 1)
-	}
-	for _, p := range patterns {
-		for last := block - 1; last < window; last++ {
-			h := t.hash(p.text[last-2], p.text[last-1], p.text[last])
-			t.shift[h] = min(t.shift[h], uint8(window-1-last))
-		}
-	}
-	return t
-}
-
-func (t *shiftTable) hash(x, y, z byte) uint32 {
-	return (uint32(x) | uint32(y)<<8 | uint32(z)<<16) * 0x9E3779B1 >> t.drop
-}
-
-// from returns the first position from start on at which a pattern may start,
-// as far as the window sees, or one less than a window before the text's end.
-func (t *shiftTable) from(text []byte, start int) (position int, candidate bool) {
-	last := start + t.window - 1
-	for last < len(text) {
-		by := t.shift[t.hash(text[last-2], text[last-1], text[last])]
-		if by == 0 {
-			return last - t.window + 1, true
-		}
-		last += int(by)
-	}
-	return last - t.window + 1, false
 }

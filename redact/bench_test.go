@@ -139,7 +139,7 @@ func BenchmarkCompile(b *testing.B) {
 				set = Compile(list)
 			}
 			a := set.automaton
-			b.ReportMetric(float64(len(a.nodes)*24+len(a.rows)*1024+len(a.skip.shift))/1e6, "MB-kept")
+			b.ReportMetric(float64(len(a.nodes)*24+len(a.rows)*1024+len(a.skip.shift)+len(a.labels))/1e6, "MB-kept")
 		})
 	}
 }

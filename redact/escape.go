@@ -7,30 +7,38 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf16"
 )
 
 // An encoder writes a text as some program would print it. What surrounds the
-// text there (quotes, base64 padding of neighbours) is left out.
-type encoder func(string) string
+// text there (quotes, base64 padding of neighbours) is left out. Letters and
+// digits stay as they are.
+type encoder struct {
+	// keeps are other characters that stay, so that a text of nothing else need
+	// not be encoded: most keys are such texts.
+	keeps  string
+	encode func(string) string
+}
 
-// common are the forms that most programs print; base64, which gives several
-// texts, is in base64Cores.
+// quoting are encoders of text as quotings and escapes in general are.
+func quoting(encode func(string) string) encoder { return encoder{keeps: "-_.", encode: encode} }
+
+// common are the forms that most programs print; hex and base64, which change
+// letters too, are in hexForms and base64Cores.
 var common = []encoder{
-	func(s string) string { return hex.EncodeToString([]byte(s)) },
-	func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
 	jsonEncoder(jsonStyle{}),
 	jsonEncoder(jsonStyle{escape: "<>&\u2028\u2029"}),
 	jsonEncoder(jsonStyle{ascii: true}),
-	func(s string) string { return unquoted(strconv.Quote(s)) },
-	func(s string) string { return pythonRepr(s, pythonText) },
-	func(s string) string { return strings.ReplaceAll(s, "'", `'\''`) },
-	func(s string) string { return ansiC(s, false) },
-	func(s string) string { return percent(s, "-_.~", true, upperDigits) },
-	func(s string) string { return percent(s, "-_.~", false, upperDigits) },
-	func(s string) string { return percent(s, "-_.~", false, lowerDigits) },
-	func(s string) string { return percent(s, "-_.!~*'()", false, upperDigits) },
+	quoting(func(s string) string { return unquoted(strconv.Quote(s)) }),
+	quoting(func(s string) string { return pythonRepr(s, pythonText) }),
+	quoting(func(s string) string { return strings.ReplaceAll(s, "'", `'\''`) }),
+	quoting(func(s string) string { return ansiC(s, false) }),
+	percentEncoder("-_.~", true, upperDigits),
+	percentEncoder("-_.~", false, upperDigits),
+	percentEncoder("-_.~", false, lowerDigits),
+	percentEncoder("-_.!~*'()", false, upperDigits),
 	replacing("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;"),
 	replacing("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;"),
 }
@@ -40,9 +48,14 @@ const (
 	lowerDigits = "0123456789abcdef"
 )
 
-// encoders are all forms: the common ones, then those below and in init. Each is
-// one that some well-known tool really prints.
-var encoders = append(slices.Clone(common),
+// allEncoders are all forms, each one that some well-known tool really prints.
+// They are made when they are first needed, for a program's start is no place
+// for it.
+var allEncoders = sync.OnceValue(func() []encoder {
+	return slices.Concat(common, otherEncoders, urlEncoders(), markupEncoders())
+})
+
+var otherEncoders = []encoder{
 
 	// JSON: Go without HTML escapes; Python in pages; PHP; Jackson and .NET, whose
 	// escapes have upper-case digits.
@@ -55,25 +68,25 @@ var encoders = append(slices.Clone(common),
 	jsonEncoder(jsonStyle{escape: "<>&", upper: true}),
 	jsonEncoder(jsonStyle{escape: "<>&'+`\"", ascii: true, upper: true}),
 
-	func(s string) string { return unquoted(strconv.QuoteToASCII(s)) },
-	func(s string) string { return pythonRepr(s, pythonASCII) },
-	func(s string) string { return pythonRepr(s, pythonBytes) },
+	quoting(func(s string) string { return unquoted(strconv.QuoteToASCII(s)) }),
+	quoting(func(s string) string { return pythonRepr(s, pythonASCII) }),
+	quoting(func(s string) string { return pythonRepr(s, pythonBytes) }),
 
 	// Shells: in single quotes (POSIX, and Python's shlex.quote), in $'…' (bash,
 	// with and without octal bytes), in double quotes, and bash's printf %q.
-	func(s string) string { return strings.ReplaceAll(s, "'", `'"'"'`) },
-	func(s string) string { return ansiC(s, true) },
-	func(s string) string { return backslashed(s, "\"$`\\") },
-	func(s string) string { return backslashed(s, " \t\"$`\\'!&();<>|*?[]{}#~^,") },
-	func(s string) string { return backslashed(s, "'\\") },
+	quoting(func(s string) string { return strings.ReplaceAll(s, "'", `'"'"'`) }),
+	quoting(func(s string) string { return ansiC(s, true) }),
+	quoting(func(s string) string { return backslashed(s, "\"$`\\") }),
+	quoting(func(s string) string { return backslashed(s, " \t\"$`\\'!&();<>|*?[]{}#~^,") }),
+	quoting(func(s string) string { return backslashed(s, "'\\") }),
 
 	// Doubled characters: Compose files, CSV, SQL.
-	func(s string) string { return strings.ReplaceAll(s, "$", "$$") },
-	func(s string) string { return strings.ReplaceAll(s, `"`, `""`) },
-	func(s string) string { return strings.ReplaceAll(s, "'", "''") },
-)
+	quoting(func(s string) string { return strings.ReplaceAll(s, "$", "$$") }),
+	quoting(func(s string) string { return strings.ReplaceAll(s, `"`, `""`) }),
+	quoting(func(s string) string { return strings.ReplaceAll(s, "'", "''") }),
+}
 
-func init() {
+func urlEncoders() (encoders []encoder) {
 	// What each leaves as it is, letters and digits aside.
 	for _, safe := range []string{
 		"-_.~",               // RFC 3986 unreserved; Go's query escaping
@@ -92,10 +105,13 @@ func init() {
 	} {
 		for _, plus := range []bool{false, true} {
 			encoders = append(encoders,
-				func(s string) string { return percent(s, safe, plus, upperDigits) },
-				func(s string) string { return percent(s, safe, plus, lowerDigits) })
+				percentEncoder(safe, plus, upperDigits), percentEncoder(safe, plus, lowerDigits))
 		}
 	}
+	return encoders
+}
+
+func markupEncoders() (encoders []encoder) {
 	// HTML and XML: what is written for the characters after & < >.
 	for _, named := range [][]string{
 		{}, // text nodes
@@ -126,9 +142,10 @@ func init() {
 	for _, format := range []string{`\x%02x`, `\x%02X`, `\u%04x`, `\u%04X`} {
 		encoders = append(encoders, escaping("\\'\"<>&=-;`/\u2028\u2029\r\n\t", format), escaping("\\'\"<>&", format))
 	}
+	return encoders
 }
 
-func replacing(oldNew ...string) encoder { return strings.NewReplacer(oldNew...).Replace }
+func replacing(oldNew ...string) encoder { return quoting(strings.NewReplacer(oldNew...).Replace) }
 
 // escaping writes the special characters by their numbers.
 func escaping(special, format string) encoder {
@@ -136,7 +153,18 @@ func escaping(special, format string) encoder {
 	for _, r := range special {
 		oldNew = append(oldNew, string(r), fmt.Sprintf(format, r))
 	}
-	return replacing(oldNew...)
+	kept := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(special, r) {
+			return -1
+		}
+		return r
+	}, "-_.")
+	return encoder{keeps: kept, encode: strings.NewReplacer(oldNew...).Replace}
+}
+
+func hexForms(s string) []string {
+	lower := hex.EncodeToString([]byte(s))
+	return []string{lower, strings.ToUpper(lower)}
 }
 
 // base64Cores returns what base64 of any text that contains s must contain: for
@@ -170,7 +198,7 @@ func jsonEncoder(style jsonStyle) encoder {
 	if style.upper {
 		format = `\u%04X`
 	}
-	return func(s string) string {
+	return quoting(func(s string) string {
 		var b strings.Builder
 		for _, r := range s {
 			switch {
@@ -191,7 +219,7 @@ func jsonEncoder(style jsonStyle) encoder {
 			}
 		}
 		return b.String()
-	}
+	})
 }
 
 func shortEscape(r rune) string {
@@ -270,6 +298,10 @@ func backslashed(s, special string) string {
 		b.WriteByte(s[i])
 	}
 	return b.String()
+}
+
+func percentEncoder(safe string, plus bool, digits string) encoder {
+	return encoder{keeps: safe, encode: func(s string) string { return percent(s, safe, plus, digits) }}
 }
 
 func percent(s, safe string, plus bool, digits string) string {

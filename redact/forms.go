@@ -48,9 +48,9 @@ func patterns(value string) []string {
 			found = append(found, s)
 		}
 	}
-	list := encoders
-	if len(value) > longValue {
-		list = common
+	list := common
+	if len(value) <= longValue {
+		list = allEncoders()
 	}
 	for _, part := range parts(value) {
 		addForms(part, list, add)
@@ -115,11 +115,32 @@ func addForms(s string, list []encoder, add func(string)) {
 	}
 	for _, text := range texts {
 		add(text)
-		for _, encode := range list {
-			add(encode(text))
+		special := specials(text)
+		for _, e := range list {
+			if strings.Trim(special, e.keeps) != "" {
+				add(e.encode(text))
+			}
+		}
+		for _, form := range hexForms(text) {
+			add(form)
 		}
 		for _, core := range base64Cores(text) {
 			add(core)
 		}
 	}
+}
+
+// specials returns the bytes of s, each once, that are no ASCII letters or
+// digits.
+func specials(s string) string {
+	var seen [256]bool
+	var found []byte
+	for i := range len(s) {
+		c := s[i]
+		if !seen[c] && !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
+			seen[c] = true
+			found = append(found, c)
+		}
+	}
+	return string(found)
 }

@@ -17,6 +17,10 @@ type scanner struct {
 	state     int32
 	wrapped   wrapped
 	breaks    []int
+
+	candidates []int32
+	rest       int // how much of the text is still left to the automaton alone
+	rested     int // how much was at the last time
 }
 
 // scan reads text[from:]; text[:from] is what it read before, back to the
@@ -42,41 +46,110 @@ func (s *scanner) scan(text []byte, from int, base int64, matches []match) ([]ma
 	return matches, min(live, s.wrapped.live(s.automaton, end))
 }
 
-// shallow is the depth of a state up to which it costs less to look at its
-// bytes again through the shifts than to go on with the automaton.
-const shallow = 3
+const (
+	// shallow is the depth of a state up to which it costs less to look at its
+	// bytes again through the shifts than to go on with the automaton.
+	shallow = 3
+	// stretch is how many positions are looked through at a time for candidates.
+	stretch = 8 << 10
+	// Where there are more candidates than one in crowded positions, the shifts
+	// pay no more: the next text is left to the automaton alone.
+	crowded = 32
+	// maxRest bounds for how much of it.
+	maxRest = 64 << 10
+)
 
+// run looks for matches in text[from:to].
 func (s *scanner) run(text []byte, from, to int, base int64, matches []match) []match {
-	a, state := s.automaton, s.state
+	a := s.automaton
 	text = text[:to]
-	stay := from // no return to the shifts before this position: each return must gain ground
-	for i := from; i < to; {
-		if depth := int(a.nodes[state].depth); depth <= shallow && i >= stay {
-			start, candidate := a.skip.from(text, i-depth)
-			if start > i-depth {
-				i, state = start, 0
-			}
-			stay = to
-			if candidate {
-				stay = start + a.skip.window
-			}
+	i := from
+	for i < to {
+		// From a shallow state on, or where none is left, the shifts say where
+		// the automaton must look.
+		if s.rest > 0 {
+			end := min(to, i+s.rest)
+			s.rest -= end - i
+			i, matches = s.walk(text, i, end, end, base, matches)
+			continue
 		}
-		for i < to {
+		start := i - int(a.nodes[s.state].depth)
+		if start < i-shallow {
+			i, matches = s.walk(text, i, to, start, base, matches)
+			continue
+		}
+		end := min(to-a.skip.window+1, start+stretch)
+		if end <= start {
+			// No window fits any more.
+			i, matches = s.walk(text, i, to, to, base, matches)
+			break
+		}
+		s.candidates = a.skip.candidates(text, start, end, s.candidates[:0])
+		if len(s.candidates) > stretch/crowded {
+			s.rested = min(max(2*s.rested, stretch), maxRest)
+			s.rest = s.rested
+			continue
+		}
+		s.rested = 0
+		i, matches = s.visit(text, i, start, end, base, matches)
+	}
+	return matches
+}
+
+// visit runs the automaton from each candidate on that it has not passed, and
+// returns the position at which to go on: at or after end.
+func (s *scanner) visit(text []byte, i, start, end int, base int64, matches []match) (int, []match) {
+	a := s.automaton
+	for _, candidate := range s.candidates {
+		c := int(candidate)
+		if c < i-int(a.nodes[s.state].depth) {
+			continue
+		}
+		if c > i {
+			i, s.state = c, 0
+		}
+		i, matches = s.walk(text, i, len(text), c, base, matches)
+	}
+	if depth := int(a.nodes[s.state].depth); depth <= shallow && i-depth < end {
+		i, s.state = end, 0
+	}
+	return i, matches
+}
+
+// walk runs the automaton over text[i:end], and stops before that where its
+// state is shallow and begins after the position start.
+func (s *scanner) walk(text []byte, i, end, start int, base int64, matches []match) (int, []match) {
+	a, state := s.automaton, s.state
+	text = text[:end]
+	for i < len(text) {
+		n := &a.nodes[state]
+		if n.run > 0 {
+			along := a.follow(state, text[i:])
+			i += along
+			state += int32(along)
+			if along < int(n.run) {
+				if i == len(text) {
+					break
+				}
+				state = a.next(a.nodes[state].fail, text[i])
+				i++
+			}
+		} else {
 			state = a.next(state, text[i])
 			i++
-			n := &a.nodes[state]
-			if n.end != 0 {
-				found := a.ends[n.end]
-				stop := base + int64(i)
-				matches = append(matches, match{start: stop - int64(found.length), end: stop, needle: found.needle})
-			}
-			if n.depth <= shallow && i >= stay {
-				break
-			}
+		}
+		n = &a.nodes[state]
+		if n.end != 0 {
+			found := a.ends[n.end]
+			stop := base + int64(i)
+			matches = append(matches, match{start: stop - int64(found.length), end: stop, needle: found.needle})
+		}
+		if n.depth <= shallow && i-int(n.depth) > start {
+			break
 		}
 	}
 	s.state = state
-	return matches
+	return i, matches
 }
 
 // Encoders break lines after 64 (PEM), 76 (MIME) or more characters, wherever the
