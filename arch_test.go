@@ -27,17 +27,18 @@ var imports = map[string][]string{
 	"team":     {"problem"},
 	"envvar":   {"redact"},
 	"manifest": {"envvar"},
+	"listing":  {"problem"},
 	// The domain.
 	"audit":    {"problem", "team"},
-	"secret":   {"audit", "envelope", "envvar", "problem", "redact", "team"},
+	"secret":   {"audit", "envelope", "envvar", "listing", "problem", "redact", "team"},
 	"app":      {"audit", "problem", "secret", "team"},
 	"account":  {"audit", "problem", "redact", "team"},
 	"auth":     {"account", "audit", "problem", "redact", "team"},
 	"rotation": {"audit", "envelope", "envvar", "problem", "team"},
 	// The server's outside.
-	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "problem", "rotation", "secret", "team"},
+	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "listing", "problem", "rotation", "secret", "team"},
 	"views":    {"static"},
-	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "problem", "redact", "secret", "static", "team", "views"},
+	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "listing", "problem", "redact", "secret", "static", "team", "views"},
 	// The client.
 	"api":    {"envvar", "redact"},
 	"runner": {"envvar", "redact"},

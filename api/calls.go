@@ -44,8 +44,8 @@ func (c *Client) write(ctx context.Context, method, path string, body []byte, se
 // all reads every page of a list. The number of pages is bounded, so that a
 // server that never ends does not keep a client for ever.
 func all[T any](ctx context.Context, c *Client, path string) ([]T, error) {
-	const pageSize, maxPages = 100, 1000
-	request := ListRequest{Limit: pageSize}
+	const pageSize, maxPages = 200, 1000
+	request := ListRequest{Limit: new(pageSize)}
 	items := []T{}
 	for range maxPages {
 		page, err := ask[List[T]](ctx, c, c.base, BasePath+path, request)

@@ -9,28 +9,31 @@ const (
 // ListRequest is the body of every POST …/list. Its zero value asks for the
 // first page in the default order.
 type ListRequest struct {
-	Cursor  string   `json:"cursor,omitempty"`
-	Limit   int      `json:"limit,omitempty"`
+	Cursor string `json:"cursor,omitempty"`
+	// Limit is 1 to 200; nil leaves it to the server.
+	Limit   *int     `json:"limit,omitempty"`
 	Search  *Search  `json:"search,omitempty"`
 	Sort    []Sort   `json:"sort,omitempty"`
 	Filters []Filter `json:"filters,omitempty"`
 }
 
-// Search keeps the items of which one of Fields holds Term, or with Exact
-// equals it. Nil Fields means every field that can be searched.
+// Search keeps the items of which one of Fields holds Term in any case, or with
+// Exact equals it. No Fields are those that the list names as its own.
 type Search struct {
 	Fields []string `json:"fields,omitempty"`
 	Term   string   `json:"term"`
 	Exact  bool     `json:"exact,omitempty"`
 }
 
-// Sort orders a list. Dir is "asc" or "desc".
+// Sort orders a list. Dir is "asc", as it is if empty, or "desc".
 type Sort struct {
 	Field string `json:"field"`
 	Dir   string `json:"dir"`
 }
 
-// Filter keeps the items that satisfy it.
+// Filter keeps the items that satisfy it. Operator is "eq", as it is if empty,
+// "neq", "in", "not_in", "gt", "gte", "lt", "lte", "contains", "not_contains",
+// "is_null", "is_not_null", "is_empty" or "is_not_empty".
 type Filter struct {
 	Field    string `json:"field"`
 	Operator string `json:"operator"`

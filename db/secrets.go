@@ -8,6 +8,7 @@ import (
 
 	"infsh/audit"
 	"infsh/envvar"
+	"infsh/listing"
 	"infsh/problem"
 	"infsh/secret"
 )
@@ -55,14 +56,33 @@ func (r secretRow) record() secret.Record {
 	}
 }
 
-// selectSecrets reads records with their current version; a WHERE follows
-// that begins with the team.
-const selectSecrets = `SELECT s.id, s.team_id, s.key, s.description, s.version, v.hint, v.value, s.created_at, s.updated_at,
-		s.created_by, s.updated_by, COALESCE(u.email, '') AS updated_by_email
+// secretColumns are those of a record; selectSecrets reads them, and
+// selectHeld the current version's ciphertext too. What follows begins with
+// the rest of a WHERE that starts with the team.
+const (
+	secretColumns = `SELECT s.id, s.team_id, s.key, s.description, s.version, v.hint, s.created_at, s.updated_at,
+		s.created_by, s.updated_by, COALESCE(u.email, '') AS updated_by_email`
+	fromSecrets = `
 	FROM secrets s
 	JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = s.version
 	LEFT JOIN users u ON u.id = s.updated_by
 	WHERE s.team_id = ?`
+
+	selectSecrets = secretColumns + fromSecrets
+	selectHeld    = secretColumns + ", v.value" + fromSecrets
+)
+
+// secretPages are the secrets by pages. Whoever counts them needs no version,
+// and reads far less without it.
+var secretPages = paged{
+	selected: selectSecrets,
+	counted:  "FROM secrets s LEFT JOIN users u ON u.id = s.updated_by WHERE s.team_id = ?",
+	columns: map[string]column{
+		"id": {"s.id", true}, "key": {"s.key", true}, "description": {"s.description", true}, "version": {"s.version", false},
+		"user_id": {"s.created_by", true}, "updated_by": {"COALESCE(u.email, '')", true},
+		"created_at": {"s.created_at", false}, "updated_at": {"s.updated_at", false},
+	},
+}
 
 func (t secretTx) AppendAudit(ctx context.Context, e audit.Entry) error {
 	return appendAudit(ctx, t.q, e)
@@ -96,6 +116,18 @@ func (t secretTx) Records(ctx context.Context, team string) ([]secret.Record, er
 	return records, nil
 }
 
+func (t secretTx) RecordPage(ctx context.Context, team string, q listing.Query) (listing.Page[secret.Record], error) {
+	rows, err := readPage[secretRow](ctx, t.q, secretPages, team, q)
+	if err != nil {
+		return listing.Page[secret.Record]{}, fmt.Errorf("list secrets: %w", err)
+	}
+	page := listing.Page[secret.Record]{Total: rows.Total, Before: rows.Before}
+	for i := range rows.Items {
+		page.Items = append(page.Items, rows.Items[i].record())
+	}
+	return page, nil
+}
+
 func (t secretTx) Keys(ctx context.Context, team string) ([]envvar.Key, error) {
 	var keys []envvar.Key
 	err := t.q.list(ctx, &keys, "SELECT key FROM secrets WHERE team_id = ? ORDER BY key", team)
@@ -116,7 +148,7 @@ func (t secretTx) Current(ctx context.Context, team string, keys []envvar.Key) (
 		return nil, nil
 	}
 	var rows []secretRow
-	if err := t.q.in(ctx, &rows, selectSecrets+" AND s.key IN (?)", team, keys); err != nil {
+	if err := t.q.in(ctx, &rows, selectHeld+" AND s.key IN (?)", team, keys); err != nil {
 		return nil, fmt.Errorf("read secrets: %w", err)
 	}
 	held := make([]secret.Held, len(rows))

@@ -111,21 +111,21 @@ func TestJSONIsReadStrictly(t *testing.T) {
 		valid   string
 		text    string // a field that holds text
 		boolean string // a field that is a boolean, or a list
-		lenient bool   // unknown names are ignored: the SDK sends some
+		sdk     string // what the official SDK sends too, and is ignored
 		public  bool
 	}{
-		{route: "POST /api/secrets", valid: `{"key":"NEW_KEY","value":"$V"}`, text: "value", boolean: "verbatim", lenient: true},
-		{route: "PUT /api/secrets/OPENAI_API_KEY", valid: `{"value":"$V"}`, text: "value", boolean: "verbatim", lenient: true},
+		{route: "POST /api/secrets", valid: `{"key":"NEW_KEY","value":"$V"}`, text: "value", boolean: "verbatim", sdk: `"id":"x","short_id":"x","created_at":"2026-01-01T00:00:00Z","updated_at":null,"user_id":"x","team_id":"x","team":{"id":"x"},"visibility":"public","provider":"openai","connection_scope":"team","provider_name":"x","provider_website":"x"`},
+		{route: "PUT /api/secrets/OPENAI_API_KEY", valid: `{"value":"$V"}`, text: "value", boolean: "verbatim", sdk: `"id":"x","short_id":"x","created_at":"2026-01-01T00:00:00Z","updated_at":null,"user_id":"x","team_id":"x","team":{"id":"x"},"visibility":"public","masked_value":"x","scope":"team","version":99,"updated_by":"eve@example.com","credential_id":""`},
 		{route: "POST /api/secrets/import", valid: `{"items":[{"key":"NEW_KEY","value":"$V"}],"overwrite":true}`, text: "items/0/value", boolean: "overwrite"},
 		{route: "POST /api/secrets/rollback/OPENAI_API_KEY", valid: `{"version":1}`, boolean: "version"},
-		{route: "POST /api/teams", valid: `{"username":"gamma","name":"$V"}`, text: "username", lenient: true},
-		{route: "POST /api/apikeys", valid: `{"name":"$V"}`, text: "name", boolean: "scopes", lenient: true},
-		{route: "POST /api/apps", valid: `{"name":"painter","description":"$V"}`, text: "description", boolean: "version", lenient: true},
+		{route: "POST /api/teams", valid: `{"username":"gamma","name":"$V"}`, text: "username", sdk: `"id":"x","short_id":"x","created_at":"2026-01-01T00:00:00Z","updated_at":null,"user_id":"x","team_id":"x","team":{"id":"x"},"visibility":"public","type":"team","avatar_url":"","setup_completed":true,"role":"owner"`},
+		{route: "POST /api/apikeys", valid: `{"name":"$V"}`, text: "name", boolean: "scopes"},
+		{route: "POST /api/apps", valid: `{"name":"painter","description":"$V"}`, text: "description", boolean: "version", sdk: `"id":"x","short_id":"x","created_at":"2026-01-01T00:00:00Z","updated_at":null,"user_id":"x","team_id":"x","team":{"id":"x"},"visibility":"public","title":"x","agent_description":"","category":"chat","images":{},"version_id":"x","status":"active","preserve_current_version":false`},
 		{route: "POST /api/apps/check", valid: `{"secrets":[{"key":"FAL_KEY","description":"$V"}],"integrations":[]}`, text: "secrets/0/description", boolean: "secrets"},
-		{route: "POST /api/integrations/check", valid: `{"secrets":[{"key":"FAL_KEY","description":"$V"}],"integrations":[]}`, text: "secrets/0/description", boolean: "secrets", lenient: true},
-		{route: "POST /api/secrets/list", valid: `{"cursor":"","search":{"term":"$V"}}`, text: "search/term", boolean: "limit", lenient: true},
-		{route: "POST /api/apps/list", valid: `{"search":{"term":"$V"}}`, text: "search/term", boolean: "sort", lenient: true},
-		{route: "POST /api/apikeys/list", valid: `{"search":{"term":"$V"}}`, text: "search/term", boolean: "filters", lenient: true},
+		{route: "POST /api/integrations/check", valid: `{"secrets":[{"key":"FAL_KEY","description":"$V"}],"integrations":[]}`, text: "secrets/0/description", boolean: "secrets"},
+		{route: "POST /api/secrets/list", valid: `{"cursor":"","search":{"term":"$V"}}`, text: "search/term", boolean: "limit", sdk: `"page":1,"direction":"","preloads":[],"fields":[],"permissions":[],"include_others":false,"include_private":true`},
+		{route: "POST /api/apps/list", valid: `{"search":{"term":"$V"}}`, text: "search/term", boolean: "sort", sdk: `"page":1,"direction":"","preloads":[],"fields":[],"permissions":[],"include_others":false,"include_private":true`},
+		{route: "POST /api/apikeys/list", valid: `{"search":{"term":"$V"}}`, text: "search/term", boolean: "filters", sdk: `"page":1,"direction":"","preloads":[],"fields":[],"permissions":[],"include_others":false,"include_private":true`},
 		{route: "POST /api/device/code", valid: `{"client_name":"$V"}`, text: "client_name", public: true},
 		{route: "POST /api/device/token", valid: `{"device_code":"$V"}`, text: "device_code", public: true},
 		{route: "POST /internal/v1/resolve", valid: `{"app":"acme/summarizer","version":"` + version + `","run_id":"$V"}`, text: "run_id"},
@@ -169,27 +169,35 @@ func TestJSONIsReadStrictly(t *testing.T) {
 			rest := valid[1:]
 			if first == e.boolean {
 				_, rest, _ = strings.Cut(rest, ":")
-				rest = `"unrelated":` + rest
+				rest = `"overwrite":` + rest
 			}
 			body := `{"` + e.boolean + `":"` + wrongValue + `",` + rest
-			if !e.lenient {
-				body = strings.Replace(body, `"unrelated":`, `"overwrite":`, 1)
-			}
 			cases = append(cases, struct{ name, body, field string }{"text for what is none", body, e.boolean})
 		}
-		if !e.lenient {
-			cases = append(cases,
-				struct{ name, body, field string }{"an unknown name", `{"team_id":"` + wrongValue + `",` + valid[1:], "team_id"},
-				struct{ name, body, field string }{"a name in another case", strings.Replace(valid, `"`+first+`"`, `"`+strings.ToUpper(first)+`"`, 1), "?"},
-			)
+		unknown := "team_id"
+		if e.sdk != "" {
+			unknown = "key_id"
 		}
+		cases = append(cases,
+			struct{ name, body, field string }{"an unknown name", `{"` + unknown + `":"` + wrongValue + `",` + valid[1:], unknown},
+			struct{ name, body, field string }{"a name in another case", strings.Replace(valid, `"`+first+`"`, `"`+strings.ToUpper(first)+`"`, 1), "?"},
+			struct{ name, body, field string }{"an empty body, and a query", "", ""},
+		)
 		method, path, _ := strings.Cut(e.route, " ")
 		key := w.ada.APIKey
 		if e.public {
 			key = ""
 		}
 		before := w.everything(w.ada.APIKey)
+		query := "?key=NEW_KEY&value=" + wrongValue + "&name=x&username=gamma&app=acme/summarizer"
 		for _, c := range cases {
+			if c.body == "" && strings.HasSuffix(path, "/list") {
+				continue // It asks for the first page.
+			}
+			path := path
+			if c.body == "" {
+				path += query // V10
+			}
 			at := "V8 " + e.route + ": " + c.name
 			a := w.call(key, method, path, c.body)
 			if a.StatusCode != http.StatusBadRequest {
@@ -223,6 +231,17 @@ func TestJSONIsReadStrictly(t *testing.T) {
 	}
 	if got := w.reveal(w.ada.APIKey, "OPENAI_API_KEY"); got != "sk-that-stays-2" {
 		t.Errorf("the value has become %q", got)
+	}
+	// What the SDK sends beyond that is ignored: nothing of it is taken (Z7).
+	for _, e := range endpoints {
+		if e.sdk == "" {
+			continue
+		}
+		method, path, _ := strings.Cut(e.route, " ")
+		a := w.call(w.ada.APIKey, method, path, strings.Replace(e.valid, "{", "{"+e.sdk+",", 1))
+		if a.StatusCode >= 300 || strings.Contains(a.Body, `"id":"x"`) || strings.Contains(a.Body, `"team_id":"x"`) || strings.Contains(a.Body, `"public"`) {
+			t.Errorf("%s, with what the SDK sends: %d: %s", e.route, a.StatusCode, a.Body)
+		}
 	}
 }
 

@@ -6,40 +6,38 @@ import (
 
 	"infsh/api"
 	"infsh/auth"
+	"infsh/listing"
 	"infsh/team"
 )
 
-var apiKeyList = listable[auth.Key]{
-	fields: map[string]func(auth.Key) string{
-		"id":           func(k auth.Key) string { return k.ID },
-		"name":         func(k auth.Key) string { return k.Name },
-		"created_at":   func(k auth.Key) string { return sortable(k.CreatedAt) },
-		"last_used_at": func(k auth.Key) string { return sortable(k.LastUsedAt) },
+var apiKeyList = listing.List[auth.Key]{
+	Name: "apikeys",
+	Fields: []listing.Field[auth.Key]{
+		listing.Searched(listing.TextField("name", func(k auth.Key) string { return k.Name })),
+		listing.TextField("user_id", func(k auth.Key) string { return k.UserID }),
+		listing.TimeField("created_at", func(k auth.Key) time.Time { return k.CreatedAt }),
+		listing.TimeField("last_used_at", func(k auth.Key) time.Time { return k.LastUsedAt }),
+		listing.TimeField("expires_at", func(k auth.Key) time.Time { return k.ExpiresAt }),
+		listing.IDField(func(k auth.Key) string { return k.ID }),
 	},
-	searched: []string{"name"},
-	sortedBy: "created_at",
-	id:       func(k auth.Key) string { return k.ID },
+	SortedBy: listing.Order{Field: "created_at"},
 }
 
 func (s *server) listAPIKeys(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var req api.ListRequest
-	if err := decode(r, &req, lenient, mayBeEmpty); err != nil {
+	q, err := listQuery(r, apiKeyList)
+	if err != nil {
 		return err
 	}
 	all, err := s.Keys.List(r.Context(), actor)
 	if err != nil {
 		return err
 	}
-	page, err := apiKeyList.page(all, req)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, mapList(page, apiKeyJSON))
+	return writeList(w, apiKeyList, apiKeyList.Cut(all, q), q, apiKeyJSON)
 }
 
 func (s *server) createAPIKey(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
 	var body api.APIKeyCreate
-	if err := decode(r, &body, lenient); err != nil {
+	if err := decode(r, &body); err != nil {
 		return err
 	}
 	key, token, err := s.Keys.Create(r.Context(), actor, body.Name, body.Scopes, time.Time{})

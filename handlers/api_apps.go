@@ -3,48 +3,51 @@ package handlers
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"infsh/api"
 	"infsh/app"
 	"infsh/envvar"
+	"infsh/listing"
+	"infsh/problem"
 	"infsh/secret"
 	"infsh/team"
 )
 
-var appList = listable[app.App]{
-	fields: map[string]func(app.App) string{
-		"id":          func(a app.App) string { return a.ID },
-		"namespace":   func(a app.App) string { return a.Namespace },
-		"name":        func(a app.App) string { return a.Name },
-		"description": func(a app.App) string { return a.Description },
-		"created_at":  func(a app.App) string { return sortable(a.CreatedAt) },
-		"updated_at":  func(a app.App) string { return sortable(a.UpdatedAt) },
+var appList = listing.List[app.App]{
+	Name: "apps",
+	Fields: []listing.Field[app.App]{
+		listing.Searched(listing.TextField("namespace", func(a app.App) string { return a.Namespace })),
+		listing.Searched(listing.TextField("name", func(a app.App) string { return a.Name })),
+		listing.Searched(listing.TextField("description", func(a app.App) string { return a.Description })),
+		listing.TextField("user_id", func(a app.App) string { return a.CreatedByID }),
+		listing.TextField("version_id", func(a app.App) string { return a.Current.ID }),
+		listing.TimeField("created_at", func(a app.App) time.Time { return a.CreatedAt }),
+		listing.TimeField("updated_at", func(a app.App) time.Time { return a.UpdatedAt }),
+		listing.IDField(func(a app.App) string { return a.ID }),
 	},
-	searched: []string{"namespace", "name", "description"},
-	sortedBy: "name",
-	id:       func(a app.App) string { return a.ID },
+	SortedBy: listing.Order{Field: "name"},
 }
 
 func (s *server) listApps(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var req api.ListRequest
-	if err := decode(r, &req, lenient, mayBeEmpty); err != nil {
+	q, err := listQuery(r, appList)
+	if err != nil {
 		return err
 	}
 	all, err := s.Apps.List(r.Context(), actor)
 	if err != nil {
 		return err
 	}
-	page, err := appList.page(all, req)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, mapList(page, appJSON))
+	return writeList(w, appList, appList.Cut(all, q), q, appJSON)
 }
 
 func (s *server) deployApp(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var body api.AppWrite
-	if err := decode(r, &body, lenient); err != nil {
+	var body api.AppBody
+	if err := decode(r, &body); err != nil {
 		return err
+	}
+	if body.PreserveCurrentVersion {
+		return problem.Invalid("preserve_current_version", "this server makes current what is deployed; leave it out, and make another version current afterwards")
 	}
 	deployed, made, err := s.Apps.Deploy(r.Context(), actor, app.Registration{
 		Namespace: body.Namespace, Name: body.Name, Description: body.Description,
@@ -96,7 +99,7 @@ func (s *server) checkApp(w http.ResponseWriter, r *http.Request, actor team.Act
 // checkIntegrations is the check as the SDK speaks it.
 func (s *server) checkIntegrations(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
 	var body api.IntegrationsCheckRequest
-	if err := decode(r, &body, lenient); err != nil {
+	if err := decode(r, &body); err != nil {
 		return err
 	}
 	report, err := s.Secrets.Check(r.Context(), actor, requirements(body.Secrets, body.Integrations))

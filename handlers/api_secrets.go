@@ -12,47 +12,24 @@ import (
 	"infsh/team"
 )
 
-// secretList says how POST /secrets/list searches, sorts and filters.
-var secretList = listable[secret.Secret]{
-	fields: map[string]func(secret.Secret) string{
-		"id":          func(s secret.Secret) string { return s.ID },
-		"key":         func(s secret.Secret) string { return string(s.Key) },
-		"description": func(s secret.Secret) string { return s.Description },
-		"version":     func(s secret.Secret) string { return fmt.Sprintf("%020d", s.Version) },
-		"updated_by":  func(s secret.Secret) string { return s.UpdatedBy },
-		"created_at":  func(s secret.Secret) string { return sortable(s.CreatedAt) },
-		"updated_at":  func(s secret.Secret) string { return sortable(s.UpdatedAt) },
-	},
-	searched: []string{"key", "description"},
-	sortedBy: "key",
-	id:       func(s secret.Secret) string { return s.ID },
-}
-
-// sortable writes a time so that text order is time order.
-func sortable(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
-
 func (s *server) listSecrets(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var req api.ListRequest
-	if err := decode(r, &req, lenient, mayBeEmpty); err != nil {
-		return err
-	}
-	all, err := s.Secrets.List(r.Context(), actor)
+	q, err := listQuery(r, secret.Listing)
 	if err != nil {
 		return err
 	}
-	page, err := secretList.page(all, req)
+	page, err := s.Secrets.Page(r.Context(), actor, q)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, mapList(page, secretJSON))
+	return writeList(w, secret.Listing, page, q, secretJSON)
 }
 
 func (s *server) createSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var body api.SecretWrite
-	if err := decode(r, &body, lenient); err != nil {
+	var body api.SecretBody
+	if err := decode(r, &body); err != nil {
 		return err
 	}
-	written, err := s.Secrets.Set(r.Context(), actor, secret.Create, secretWrite(body.Key, body))
+	written, err := s.Secrets.Set(r.Context(), actor, secret.Create, secretWrite(body.Key, body.SecretWrite))
 	if err != nil {
 		return err
 	}
@@ -60,15 +37,15 @@ func (s *server) createSecret(w http.ResponseWriter, r *http.Request, actor team
 }
 
 func (s *server) updateSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var body api.SecretWrite
-	if err := decode(r, &body, lenient); err != nil {
+	var body api.SecretBody
+	if err := decode(r, &body); err != nil {
 		return err
 	}
 	key := r.PathValue("key")
 	if body.Key != "" && body.Key != key {
 		return problem.Invalid("key", "a secret can't be renamed; it is %s in the address", key)
 	}
-	written, err := s.Secrets.Set(r.Context(), actor, secret.Change, secretWrite(key, body))
+	written, err := s.Secrets.Set(r.Context(), actor, secret.Change, secretWrite(key, body.SecretWrite))
 	if err != nil {
 		return err
 	}
@@ -187,15 +164,4 @@ func shortID(id string) string {
 		return id
 	}
 	return id[len(id)-length:]
-}
-
-func mapList[From, To any](in api.List[From], f func(From) To) api.List[To] {
-	out := api.List[To]{
-		Items: make([]To, len(in.Items)), NextCursor: in.NextCursor, PrevCursor: in.PrevCursor, HasNext: in.HasNext, HasPrevious: in.HasPrevious,
-		ItemsPerPage: in.ItemsPerPage, TotalItems: in.TotalItems,
-	}
-	for i := range in.Items {
-		out.Items[i] = f(in.Items[i])
-	}
-	return out
 }

@@ -41,8 +41,8 @@ func (s *server) listTeams(w http.ResponseWriter, r *http.Request, actor team.Ac
 }
 
 func (s *server) createTeam(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var body api.TeamCreate
-	if err := decode(r, &body, lenient); err != nil {
+	var body api.TeamBody
+	if err := decode(r, &body); err != nil {
 		return err
 	}
 	made, err := s.Accounts.CreateTeam(r.Context(), actor, body.Username, body.Name)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"regexp"
 	"strings"
 
@@ -28,8 +27,9 @@ const (
 // decode reads a JSON body strictly (RFC 8259 with the rules of RFC 7493):
 // duplicate names, also in two spellings that differ in case, invalid UTF-8 and
 // data after the value are errors, where encoding/json takes the last and goes
-// on. An unknown name is one too, unless lenient: the SDK sends names that this
-// server has no use for. An empty body reads as {} if it may be empty.
+// on. An unknown name is one too: what the SDK sends and this server has no use
+// for, the messages name (api/sdk.go). An empty body reads as {} if it may be
+// empty.
 //
 // An error names the field by its JSON pointer (RFC 6901), never the value.
 func decode(r *http.Request, into any, opts ...decodeOption) error {
@@ -37,9 +37,16 @@ func decode(r *http.Request, into any, opts ...decodeOption) error {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return problem.New(problem.UnsupportedMedia, "Send the body as it is, without a Content-Encoding.")
+	}
 	body, err := io.ReadAll(r.Body)
-	if err != nil {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
 		return err
+	case err != nil:
+		return &problem.Error{Code: problem.BadRequest, Detail: "The body ended too early, or is not encoded as the headers say.", Cause: err}
 	}
 	if len(body) == 0 && o.mayBeEmpty {
 		return nil
@@ -53,13 +60,7 @@ func decode(r *http.Request, into any, opts ...decodeOption) error {
 	if jsontext.Value(body).Kind() != '{' {
 		return badRequest("The body must be a JSON object.")
 	}
-	err = strictjson.Unmarshal(body, into, strictjson.RejectUnknownMembers(!o.lenient))
-	if err == nil && o.lenient {
-		// Matching names without regard to case finds one that stands twice in
-		// two spellings: another parser on the way might take the other one.
-		again := reflect.New(reflect.TypeOf(into).Elem()).Interface()
-		err = strictjson.Unmarshal(body, again, strictjson.MatchCaseInsensitiveNames(true))
-	}
+	err = strictjson.Unmarshal(body, into, strictjson.RejectUnknownMembers(true))
 	if err == nil {
 		return nil
 	}
@@ -113,12 +114,9 @@ func fieldError(at jsontext.Pointer, message string) error {
 	return &problem.Error{Code: problem.BadRequest, Fields: []problem.Field{{Name: name, Message: message}}}
 }
 
-type decodeOptions struct{ lenient, mayBeEmpty bool }
+type decodeOptions struct{ mayBeEmpty bool }
 
 type decodeOption func(*decodeOptions)
-
-// lenient ignores unknown names.
-func lenient(o *decodeOptions) { o.lenient = true }
 
 // mayBeEmpty takes no body for an empty object.
 func mayBeEmpty(o *decodeOptions) { o.mayBeEmpty = true }

@@ -5,6 +5,7 @@ import (
 
 	"infsh/audit"
 	"infsh/envelope"
+	"infsh/listing"
 	"infsh/redact"
 	"infsh/team"
 )
@@ -30,6 +31,35 @@ func (s *Service) List(ctx context.Context, actor team.Actor) ([]Secret, error) 
 				return err
 			}
 			out = append(out, shown)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Page returns one page of the team's secrets, masked. The database cuts it, and
+// no more is opened than the masks that are on it.
+func (s *Service) Page(ctx context.Context, actor team.Actor, q listing.Query) (listing.Page[Secret], error) {
+	var out listing.Page[Secret]
+	if err := audit.Guard(ctx, s.store, actor, team.ListSecrets, ""); err != nil {
+		return out, err
+	}
+	err := s.store.View(ctx, func(r Reader) error {
+		dek, err := s.readDEK(ctx, r, actor)
+		if err != nil {
+			return err
+		}
+		page, err := r.RecordPage(ctx, actor.TeamID(), q)
+		if err != nil {
+			return err
+		}
+		out.Total, out.Before = page.Total, page.Before
+		for _, rec := range page.Items {
+			shown, err := s.shown(dek, rec)
+			if err != nil {
+				return err
+			}
+			out.Items = append(out.Items, shown)
 		}
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 
 	"infsh/audit"
 	"infsh/envvar"
+	"infsh/listing"
 )
 
 // Record is a secret's row joined with its current version's sealed hint.
@@ -58,6 +59,8 @@ type Reader interface {
 	WrappedDEK(ctx context.Context, team string) ([]byte, error)
 	// Records returns all secrets of the team, sorted by key.
 	Records(ctx context.Context, team string) ([]Record, error)
+	// RecordPage returns one page of them. The fields of the query are columns.
+	RecordPage(ctx context.Context, team string, q listing.Query) (listing.Page[Record], error)
 	// Keys returns the keys of all secrets of the team, sorted.
 	Keys(ctx context.Context, team string) ([]envvar.Key, error)
 	// Record returns problem.SecretNotFound if there is none.
