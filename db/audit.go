@@ -247,7 +247,7 @@ func (d *DB) LastAllowed(ctx context.Context, team, action, target string) (at t
 
 // AuditSnapshot runs fn on the log at one moment, while others append to it.
 func (d *DB) AuditSnapshot(ctx context.Context, fn func(audit.Snapshot) error) error {
-	return d.view(ctx, func(q querier) error { return fn(auditSnapshot{q}) })
+	return d.look(unhurried(ctx), func(q querier) error { return fn(auditSnapshot{q}) })
 }
 
 type auditSnapshot struct{ q querier }

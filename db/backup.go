@@ -22,10 +22,7 @@ var ErrNoStore = errors.New("there is no store here yet")
 // PostgreSQL rows that are replaced meanwhile can't be vacuumed.
 func (d *DB) Backup(ctx context.Context, w io.Writer, program string, kek backup.Sealer) (backup.Counts, error) {
 	var counts backup.Counts
-	err := d.view(ctx, func(q querier) error {
-		if err := unhurried(ctx, q); err != nil {
-			return err
-		}
+	err := d.look(unhurried(ctx), func(q querier) error {
 		header, err := headerOf(ctx, q)
 		if err != nil {
 			return err
@@ -56,19 +53,6 @@ func (d *DB) Backup(ctx context.Context, w io.Writer, program string, kek backup
 		return err
 	})
 	return counts, err
-}
-
-// unhurried lifts the limits that keep a request's statements short.
-func unhurried(ctx context.Context, q querier) error {
-	if q.dialect != postgresDialect {
-		return nil
-	}
-	for _, limit := range []string{"statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"} {
-		if _, err := q.exec(ctx, "SET LOCAL "+limit+" = 0"); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func headerOf(ctx context.Context, q querier) (backup.Header, error) {

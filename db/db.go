@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 	_ "modernc.org/sqlite"
 
 	"infsh/audit"
@@ -29,9 +28,6 @@ const (
 	busyTimeout = 10 * time.Second
 	// sqliteReaders is how many connections read while one writes.
 	sqliteReaders = 4
-	// postgresConnections bounds one instance's share of the server's.
-	postgresConnections = 16
-	statementTimeout    = 15 * time.Second
 )
 
 func init() {
@@ -47,6 +43,9 @@ type DB struct {
 	writer, reader *sqlx.DB
 	dialect        dialect
 	committer      *committer
+	// Of PostgreSQL alone.
+	connector *connector
+	limits    limits
 }
 
 type dialect string
@@ -107,23 +106,6 @@ func sqliteDSN(path string, option ...string) string {
 	return (&url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}).String()
 }
 
-// OpenPostgres opens a postgres:// URL.
-func OpenPostgres(ctx context.Context, databaseURL string) (*DB, error) {
-	// The driver's own errors repeat the URL, or a part of it, which holds a
-	// password.
-	if _, err := pq.NewConnector(databaseURL); err != nil {
-		return nil, errors.New("the database URL can't be read: it is written postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=verify-full, with other characters than letters and digits in the password as %XX")
-	}
-	pool, err := sqlx.Open("postgres", databaseURL)
-	if err != nil {
-		return nil, errors.New("the database URL can't be used")
-	}
-	pool.SetMaxOpenConns(postgresConnections)
-	pool.SetMaxIdleConns(postgresConnections)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	return ready(ctx, &DB{writer: pool, reader: pool, dialect: postgresDialect})
-}
-
 func ready(ctx context.Context, d *DB) (*DB, error) {
 	d.committer = newCommitter(d.appendGroup)
 	if err := d.Ping(ctx); err != nil {
@@ -149,10 +131,11 @@ func (d *DB) AuditQueue() int { return d.committer.length() }
 // Ping asks the database a question that it must read something to answer.
 func (d *DB) Ping(ctx context.Context) error {
 	var one int
-	return d.reader.GetContext(ctx, &one, "SELECT 1")
+	return d.statement().get(ctx, &one, "SELECT 1")
 }
 
-// querier runs statements written with ? placeholders on either database.
+// querier runs statements written with ? placeholders on either database. An
+// error of the database's own is problem.Unavailable.
 type querier struct {
 	q interface {
 		sqlx.ExtContext
@@ -160,6 +143,10 @@ type querier struct {
 		SelectContext(ctx context.Context, dest any, query string, args ...any) error
 	}
 	dialect dialect
+	// limit bounds each statement, and until all of a transaction. The zero
+	// values are no bounds.
+	limit time.Duration
+	until time.Time
 	// entries are chained when the transaction ends; nil where it only reads.
 	entries *[]audit.Entry
 	// scrub is set by a transaction that removes ciphertexts for good.
@@ -167,19 +154,36 @@ type querier struct {
 }
 
 func (q querier) get(ctx context.Context, dest any, query string, args ...any) error {
-	return q.q.GetContext(ctx, dest, q.q.Rebind(query), args...)
+	return q.within(ctx, func(ctx context.Context) error { return q.q.GetContext(ctx, dest, q.q.Rebind(query), args...) })
 }
 
 func (q querier) list(ctx context.Context, dest any, query string, args ...any) error {
-	return q.q.SelectContext(ctx, dest, q.q.Rebind(query), args...)
+	return q.within(ctx, func(ctx context.Context) error { return q.q.SelectContext(ctx, dest, q.q.Rebind(query), args...) })
 }
 
 func (q querier) exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
-	res, err := q.q.ExecContext(ctx, q.q.Rebind(query), args...)
-	if err != nil {
-		return 0, err
+	err = q.within(ctx, func(ctx context.Context) error {
+		res, err := q.q.ExecContext(ctx, q.q.Rebind(query), args...)
+		if err == nil {
+			rows, err = res.RowsAffected()
+		}
+		return err
+	})
+	return rows, err
+}
+
+// within runs a statement within the bounds.
+func (q querier) within(ctx context.Context, run func(context.Context) error) error {
+	bounded := ctx
+	if until := q.until; q.limit > 0 {
+		if until.IsZero() {
+			until = time.Now().Add(q.limit)
+		}
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithDeadline(ctx, until)
+		defer cancel()
 	}
-	return res.RowsAffected()
+	return failure(ctx, run(bounded))
 }
 
 // in expands a slice argument to a list of placeholders.
@@ -201,22 +205,40 @@ func (q querier) forUpdate() string {
 }
 
 // update runs fn in a transaction, and appends the audit entries that fn made
-// to their chains. After a serialization failure or a deadlock it runs fn
-// again, which is safe because nothing of it was committed.
+// to their chains. It runs fn again after a failure in which certainly nothing
+// was committed and that may pass: a serialization failure, a deadlock, or a
+// connection that was lost before COMMIT was sent.
 func (d *DB) update(ctx context.Context, fn func(querier) error) error {
-	for attempt := 0; ; attempt++ {
-		scrub := false
-		err := d.transact(ctx, d.writer, nil, func(q querier) error {
+	scrub := false
+	err := d.retry(ctx, func() error {
+		scrub = false
+		return d.transact(ctx, d.writer, nil, func(q querier) error {
 			q.entries, q.scrub = new([]audit.Entry), &scrub
 			if err := fn(q); err != nil {
 				return err
 			}
 			return chain(ctx, q, *q.entries)
 		})
-		if err == nil && scrub {
-			d.truncateWAL(ctx)
-		}
-		if err == nil || attempt == maxRetries || !retryable(err) {
+	})
+	if err == nil && scrub {
+		d.truncateWAL(ctx)
+	}
+	return err
+}
+
+const (
+	maxRetries = 5
+	// retryFor is how long after its start something is tried again: a caller
+	// that gets its answer sooner can turn to another instance.
+	retryFor = 5 * time.Second
+)
+
+// retry runs something until it succeeds, or fails in a way that lasts.
+func (d *DB) retry(ctx context.Context, run func() error) error {
+	start := time.Now()
+	for attempt := 0; ; attempt++ {
+		err := run()
+		if err == nil || attempt == maxRetries || !retryable(err) || time.Since(start) > retryFor {
 			return err
 		}
 		pause := time.Duration(1+randomByte())*time.Millisecond + time.Duration(attempt*20)*time.Millisecond
@@ -228,8 +250,6 @@ func (d *DB) update(ctx context.Context, fn func(querier) error) error {
 	}
 }
 
-const maxRetries = 5
-
 // truncateWAL empties SQLite's write-ahead log, which holds the pages as they
 // were before something was deleted. A reader that still needs them keeps it
 // from that; then the next checkpoint does it. Either way the deletion itself
@@ -240,11 +260,13 @@ func (d *DB) truncateWAL(ctx context.Context) {
 	}
 }
 
-// statement runs single statements, each of which reads a snapshot of its own.
-func (d *DB) statement() querier { return querier{q: d.reader, dialect: d.dialect} }
-
-// view runs fn on one consistent snapshot.
+// view runs fn on one consistent snapshot, and again if the connection is lost.
 func (d *DB) view(ctx context.Context, fn func(querier) error) error {
+	return d.retry(ctx, func() error { return d.look(ctx, fn) })
+}
+
+// look is view without repetition, for what can't be done twice.
+func (d *DB) look(ctx context.Context, fn func(querier) error) error {
 	opts := &sql.TxOptions{ReadOnly: true}
 	if d.dialect == postgresDialect {
 		opts.Isolation = sql.LevelRepeatableRead
@@ -252,25 +274,61 @@ func (d *DB) view(ctx context.Context, fn func(querier) error) error {
 	return d.transact(ctx, d.reader, opts, fn)
 }
 
-func (d *DB) transact(ctx context.Context, pool *sqlx.DB, opts *sql.TxOptions, fn func(querier) error) (err error) {
-	tx, err := pool.BeginTxx(ctx, opts)
-	if err != nil {
-		return &problem.Error{Code: problem.Unavailable, Detail: "The database does not answer, so nothing was done. Try again.", Cause: fmt.Errorf("begin: %w", err)}
+// statement runs single statements, each of which reads a snapshot of its own.
+func (d *DB) statement() querier {
+	q := querier{q: d.reader, dialect: d.dialect}
+	if d.connector != nil {
+		q.limit = d.limits.acquire() + d.limits.patience()
 	}
-	defer func() {
-		// After a commit this does nothing; after a panic it frees the lock.
-		_ = tx.Rollback()
-	}()
-	if err := fn(querier{q: tx, dialect: d.dialect}); err != nil {
+	return q
+}
+
+func (d *DB) transact(ctx context.Context, pool *sqlx.DB, opts *sql.TxOptions, fn func(querier) error) (err error) {
+	tx, end, err := d.begin(ctx, pool, opts)
+	if err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
-		return &problem.Error{
-			Code: problem.Unavailable, Detail: "The database was lost at the last moment, so it is not certain that this was done. Look before you try again.",
-			Cause: fmt.Errorf("commit: %w", err),
-		}
+	defer end()
+	q := querier{q: tx, dialect: d.dialect}
+	if d.connector != nil && !isUnhurried(ctx) {
+		q.limit, q.until = d.limits.patience(), time.Now().Add(d.limits.patience())
 	}
-	return nil
+	if err := fn(q); err != nil {
+		return failure(ctx, err)
+	}
+	err = tx.Commit()
+	if err == nil || answered(err) {
+		return failure(ctx, err)
+	}
+	return &problem.Error{
+		Code: problem.Unavailable, Detail: "The database was lost at the last moment, so it is not certain that this was done. Look before you try again.",
+		Cause: &uncertain{fmt.Errorf("commit: %w", err)},
+	}
+}
+
+// begin waits for a connection only so long.
+func (d *DB) begin(ctx context.Context, pool *sqlx.DB, opts *sql.TxOptions) (tx *sqlx.Tx, end func(), err error) {
+	within, cancel := context.WithCancelCause(ctx)
+	if d.connector != nil {
+		timer := time.AfterFunc(d.limits.acquire(), func() { cancel(errBusy) })
+		defer timer.Stop()
+	}
+	tx, err = pool.BeginTxx(within, opts)
+	if err != nil {
+		if context.Cause(within) == errBusy {
+			err = errors.Join(errBusy, err)
+		}
+		cancel(nil)
+		if ctx.Err() != nil {
+			return nil, nil, fmt.Errorf("begin: %w", ctx.Err())
+		}
+		return nil, nil, &problem.Error{Code: problem.Unavailable, Detail: noAnswer, Cause: fmt.Errorf("begin: %w", err)}
+	}
+	return tx, func() {
+		// After a commit this does nothing; after a panic it frees the lock.
+		_ = tx.Rollback()
+		cancel(nil)
+	}, nil
 }
 
 func randomByte() byte {

@@ -27,3 +27,25 @@ func (d *DB) ColumnsOf(ctx context.Context, table string) (have map[string]strin
 	})
 	return have, err
 }
+
+// Text reads one text, in a statement of its own.
+func (d *DB) Text(ctx context.Context, query string, args ...any) (out string, err error) {
+	err = d.statement().get(ctx, &out, query, args...)
+	return out, err
+}
+
+// InTransaction runs fn with what reads one text in the transaction.
+func (d *DB) InTransaction(ctx context.Context, fn func(text func(query string, args ...any) (string, error)) error) error {
+	return d.update(ctx, func(q querier) error {
+		return fn(func(query string, args ...any) (out string, err error) {
+			err = q.get(ctx, &out, query, args...)
+			return out, err
+		})
+	})
+}
+
+// SpreadHosts and its like are tested on their own.
+var (
+	SpreadHosts  = spreadHosts
+	ParseTimeout = parseTimeout
+)

@@ -9,55 +9,69 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate brings the schema up to this program's version. On PostgreSQL it
-// holds an advisory lock, so that several instances may start at once.
+// schemaBelow is the first schema that this program can't use. A migration that
+// only adds something gets the next number. One that removes or changes what
+// the release before it still uses begins the next thousand, so that such a
+// release refuses the store; one that no longer uses it says so by raising
+// schemaBelow, a release ahead of the removal.
+const schemaBelow = 1000
+
+// ErrSchemaTooNew says that the store was migrated by a later release to a
+// schema that this one can't use.
+var ErrSchemaTooNew = errors.New("a later version of infsh has changed this store in a way that this version can't work with; nothing was changed; run that version, or a later one")
+
+// Migrate brings the schema up to this program's version. Several instances
+// may do so at once: one works and the others wait. A schema that is newer is
+// left as it is, and accepted if this program can use it.
 func (d *DB) Migrate(ctx context.Context) error {
-	provider, err := d.migrator()
+	newest, err := newestSchema(d.dialect)
 	if err != nil {
 		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate the database: %w", err)
-	}
-	return nil
+	return d.migrateTo(ctx, newest)
 }
 
 // migrateTo brings the schema up to a version, and never back to one.
 func (d *DB) migrateTo(ctx context.Context, schema int64) error {
-	provider, err := d.migrator()
-	if err != nil {
+	if err := d.usable(ctx); err != nil {
 		return err
 	}
-	if _, err := provider.UpTo(ctx, schema); err != nil {
+	if err := d.migrate(ctx, schema); err != nil {
 		return fmt.Errorf("migrate the database to schema %d: %w", schema, err)
 	}
 	return nil
 }
 
-func (d *DB) migrator() (*goose.Provider, error) {
+// usable returns ErrSchemaTooNew if this program can't use the store.
+func (d *DB) usable(ctx context.Context) error {
+	return d.view(ctx, func(q querier) error {
+		have, err := schemaOf(ctx, q)
+		if err == nil && have >= schemaBelow {
+			err = fmt.Errorf("%w (its schema is %d; this version works below %d)", ErrSchemaTooNew, have, schemaBelow)
+		}
+		return err
+	})
+}
+
+func (d *DB) migrate(ctx context.Context, schema int64) error {
 	files, err := migrationsOf(d.dialect)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{}
 	if d.dialect == postgresDialect {
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return nil, err
-		}
-		dialect, opts = goose.DialectPostgres, append(opts, goose.WithSessionLocker(locker))
+		return d.migratePostgres(ctx, files, schema)
 	}
-	provider, err := goose.NewProvider(dialect, d.writer.DB, files, opts...)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, d.writer.DB, files)
 	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
+		return fmt.Errorf("read migrations: %w", err)
 	}
-	return provider, nil
+	_, err = provider.UpTo(ctx, schema)
+	return err
 }
 
 func migrationsOf(d dialect) (fs.FS, error) { return fs.Sub(migrations, "migrations/"+string(d)) }

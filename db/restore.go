@@ -71,7 +71,7 @@ func (d *DB) Restore(ctx context.Context, r io.Reader, verified backup.Verified)
 	}
 	// Not through update, which would run it again after a conflict, with the
 	// file half read.
-	err = d.transact(ctx, d.writer, nil, func(q querier) error { return fill(ctx, q, in, verified) })
+	err = d.transact(unhurried(ctx), d.writer, nil, func(q querier) error { return fill(ctx, q, in, verified) })
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +104,6 @@ func claim(ctx context.Context, q querier, schema int64) ([]table, error) {
 		return nil, err
 	}
 	if q.dialect == postgresDialect {
-		if err := unhurried(ctx, q); err != nil {
-			return nil, err
-		}
 		names := make([]string, len(known))
 		for i, t := range known {
 			names[i] = t.name

@@ -29,8 +29,6 @@ func (s *Auth) Update(ctx context.Context, fn func(auth.Tx) error) error {
 	return s.db.update(ctx, func(q querier) error { return fn(authTx{q}) })
 }
 
-// statement reads with one statement, which is a snapshot without a
-// transaction around it: every request asks so.
 func (s *Auth) statement() querier { return s.db.statement() }
 
 type authTx struct{ q querier }

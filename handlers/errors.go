@@ -71,7 +71,7 @@ func describe(err error) *problem.Error {
 		return problem.New(problem.TooLarge, "The request is larger than %d bytes.", tooLarge.Limit)
 	case errors.As(err, &p):
 		return p
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &problem.Error{Code: problem.Unavailable, Detail: "The server took too long. Nothing was done; try again.", Cause: err}
 	}
 	return &problem.Error{Code: problem.Internal, Detail: "Something went wrong on the server. Nothing was shown or handed out; try again, and give the request id to the operator if it stays.", Cause: err}

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Makes sure that what the tests need is there: a C compiler for the race
-# detector, Chromium for the browser tests, PostgreSQL, which the tests start
-# themselves, and strace, which watches the syncs. On Debian and as root it
-# installs what is missing; elsewhere it says what to install.
+# detector, Chromium for the browser tests, PostgreSQL and pgbouncer, which the
+# tests start themselves, and strace, which watches the syncs. On Debian and as
+# root it installs what is missing; elsewhere it says what to install.
 set -eu
 
-# has also looks where Debian keeps the programs of PostgreSQL.
+# has also looks where Debian keeps the programs of PostgreSQL and pgbouncer.
 has() {
-	command -v "$1" >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1
+	command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1
 }
 
 need() { # command, Debian package
@@ -32,6 +32,7 @@ need strace strace
 if [ -z "${INFSH_TEST_POSTGRES:-}" ]; then
 	need initdb postgresql
 fi
+need pgbouncer pgbouncer
 if ! command -v chromium >/dev/null 2>&1 && [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ]; then
 	: # The tests use the browser that CHROMIUM names.
 else

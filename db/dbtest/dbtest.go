@@ -5,6 +5,7 @@ package dbtest
 import (
 	"context"
 	"errors"
+	"net/url"
 	"path/filepath"
 	"testing"
 
@@ -144,4 +145,26 @@ func PostgresURL(tb testing.TB) string {
 		}
 	})
 	return url
+}
+
+// Pooled starts a pgbouncer in transaction mode, with further lines of its
+// configuration, before the server of a database, and returns the URL of that
+// database through it.
+func Pooled(tb testing.TB, databaseURL, options string) string {
+	tb.Helper()
+	server, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	base, stop, err := startPooler(server, options)
+	if err != nil {
+		tb.Fatalf("the test needs pgbouncer: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	base.Path = server.Path
+	return base.String()
 }
