@@ -106,7 +106,7 @@ func listPackages(t *testing.T) []listed {
 // with the reason. A new one is a decision, not an accident.
 var revealers = map[string]string{
 	"account/password.go":      "checks the rules of a new password",
-	"account/setup.go":         "hashes the setup code",
+	"account/setup.go":         "hashes the codes of the setup link and of invites",
 	"admin_password.go":        "prints a generated password, once",
 	"admin.go":                 "prints a new account's credentials, once",
 	"api/client.go":            "checks the form of a credential before it is sent",
@@ -119,6 +119,8 @@ var revealers = map[string]string{
 	"cli/secrets.go":           "prints a value for `get --reveal`",
 	"handlers/api_secrets.go":  "answers GET /api/secrets/reveal, which is audited",
 	"runner/environment.go":    "puts the values into the child's environment",
+	"handlers/invite_link.go":  "puts the code of a new invite into its link",
+	"handlers/page_invites.go": "shows the link of a new invite, once",
 	"handlers/page_apikeys.go": "shows a new API key, once",
 	"secret/mask.go":           "makes the mask",
 	"secret/seal.go":           "encrypts the value",

@@ -18,25 +18,12 @@ func (s *Service) DeleteTeam(ctx context.Context, actor team.Actor) error {
 	if err := audit.Guard(ctx, s.store, actor, team.DeleteTeam, actor.TeamName()); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx Tx) error {
-		if err := tx.LockMembers(ctx, actor.TeamID()); err != nil {
-			return err
-		}
-		// The role is read again under the lock: it may have been taken away
-		// since the request began.
-		self, err := tx.Member(ctx, actor.TeamID(), actor.UserID())
-		if err != nil {
-			return err
-		}
-		if self.Role != team.Owner {
+	return s.locked(ctx, actor, team.DeleteTeam, actor.TeamName(), func(tx Tx, role team.Role) error {
+		if role != team.Owner {
 			return problem.New(problem.TeamRoleRequired, "Permission denied: only an owner deletes team %s.", actor.TeamName())
 		}
-		teams, err := tx.TeamsOf(ctx, actor.UserID())
-		if err != nil {
+		if err := keepATeam(ctx, tx, actor); err != nil {
 			return err
-		}
-		if len(teams) < 2 {
-			return problem.New(problem.Conflict, "Team %s is your only one, and everybody has a team. Make another first.", actor.TeamName())
 		}
 		if err := tx.DeleteTeam(ctx, actor.TeamID()); err != nil {
 			return err

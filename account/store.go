@@ -38,6 +38,9 @@ type Reader interface {
 	UserByID(ctx context.Context, id string) (User, error)
 	// TeamID finds a team by its username; problem.NotFound if there is none.
 	TeamID(ctx context.Context, username string) (string, error)
+	// UsernameTaken reports whether a team has the username, or has given it up
+	// not long ago.
+	UsernameTaken(ctx context.Context, username string) (bool, error)
 	// TeamsOf returns the teams of a user, sorted by username.
 	TeamsOf(ctx context.Context, user string) ([]Team, error)
 	// Team returns a team to one of its members. To anybody else it is
@@ -45,6 +48,7 @@ type Reader interface {
 	Team(ctx context.Context, team, user string) (Team, error)
 	// Members returns the members of a team, sorted by address.
 	Members(ctx context.Context, team string) ([]Member, error)
+	InviteReader
 	// Member returns problem.NotFound for one who is not in the team.
 	Member(ctx context.Context, team, user string) (Member, error)
 }
@@ -53,6 +57,7 @@ type Reader interface {
 type Tx interface {
 	Reader
 	audit.Log
+	InviteTx
 	// AddSetupCode stores the hash of a code, and keeps at most keep codes,
 	// the newest.
 	AddSetupCode(ctx context.Context, hash []byte, now time.Time, keep int) error
@@ -66,8 +71,11 @@ type Tx interface {
 	// KEKInUse returns the check that tells which key encryption key the
 	// store uses, and keeps it from being replaced until the transaction ends.
 	KEKInUse(ctx context.Context) (storeID string, check []byte, err error)
-	// InsertTeam returns problem.Conflict if the username is in use.
+	// InsertTeam returns problem.Conflict if the username is taken.
 	InsertTeam(ctx context.Context, t NewTeam) error
+	// RenameTeam returns problem.Conflict if the new username is taken by
+	// another team. The old one, if it is another, is kept from others.
+	RenameTeam(ctx context.Context, team, from, to, name string, now time.Time) error
 	// InsertMember returns problem.Conflict if the user is in the team.
 	InsertMember(ctx context.Context, team, user string, role team.Role, now time.Time) error
 	// LockMembers makes the transaction the only one that changes who belongs

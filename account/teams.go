@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 
@@ -44,6 +43,74 @@ func (s *Service) CreateTeam(ctx context.Context, actor team.Actor, username, na
 		return Team{}, err
 	}
 	return Team{ID: made.ID, Username: username, Name: name, Role: team.Owner, CreatedAt: made.CreatedAt, UpdatedAt: made.CreatedAt}, nil
+}
+
+// RenameTeam gives the actor's team another username, another name, or both;
+// nil keeps what there is, and an empty name stands for the username. Nothing
+// leads on from the old username, and for a while no other team gets it: what
+// still names it fails, and does not end up in somebody else's team.
+//
+// Errors: problem.InvalidField (fields username, name), problem.Conflict, and
+// those of audit.Guard.
+func (s *Service) RenameTeam(ctx context.Context, actor team.Actor, username, name *string) (Team, error) {
+	target := actor.TeamName()
+	if username != nil {
+		target += " → " + auditUsername(*username)
+	}
+	if err := audit.Guard(ctx, s.store, actor, team.RenameTeam, target); err != nil {
+		return Team{}, err
+	}
+	var out Team
+	err := s.locked(ctx, actor, team.RenameTeam, target, func(tx Tx, role team.Role) error {
+		if role != team.Owner {
+			return problem.New(problem.TeamRoleRequired, "Permission denied: only an owner renames team %s.", actor.TeamName())
+		}
+		before, err := tx.Team(ctx, actor.TeamID(), actor.UserID())
+		if err != nil {
+			return err
+		}
+		out = before
+		if err := rename(&out, username, name); err != nil {
+			return err
+		}
+		if out.Username == before.Username && out.Name == before.Name {
+			return nil
+		}
+		out.UpdatedAt = s.now()
+		if err := tx.RenameTeam(ctx, out.ID, before.Username, out.Username, out.Name, out.UpdatedAt); err != nil {
+			return err
+		}
+		return tx.AppendAudit(ctx, audit.By(actor, team.RenameTeam, before.Username+" → "+out.Username, audit.Allowed))
+	})
+	if err != nil {
+		return Team{}, err
+	}
+	return out, nil
+}
+
+// rename applies the rules on names, and tells all errors at once.
+func rename(t *Team, username, name *string) error {
+	var fields []problem.Field
+	if username != nil && *username != t.Username {
+		if err := ParseUsername(*username); err != nil {
+			fields = append(fields, problem.Field{Name: "username", Message: err.Error()})
+		}
+		if name == nil && t.Name == t.Username {
+			t.Name = *username
+		}
+		t.Username = *username
+	}
+	if name != nil {
+		parsed, err := parseTeamName(*name, t.Username)
+		if err != nil {
+			fields = append(fields, problem.Field{Name: "name", Message: err.Error()})
+		}
+		t.Name = parsed
+	}
+	if len(fields) > 0 {
+		return &problem.Error{Code: problem.InvalidField, Fields: fields}
+	}
+	return nil
 }
 
 // Self returns the actor's user, and the team that it acts in.
@@ -109,26 +176,37 @@ func NoTeam() error {
 	return problem.New(problem.NotFound, "Not found: you belong to no such team. `infsh teams list` shows yours.")
 }
 
-// CheckUsername reports whether a team may be made with that username, and why
-// not.
-func (s *Service) CheckUsername(ctx context.Context, actor team.Actor, username string) (available bool, reason string, err error) {
+// Availability is whether a team may be made with a username.
+type Availability string
+
+const (
+	Available Availability = "available"
+	Taken     Availability = "taken"
+	// Unusable is a name that no team can have.
+	Unusable Availability = "reserved"
+)
+
+// CheckUsername reports whether a team may be made with that username, and in
+// words why not.
+func (s *Service) CheckUsername(ctx context.Context, actor team.Actor, username string) (is Availability, why string, err error) {
 	if err := audit.Guard(ctx, s.store, actor, team.ViewTeam, ""); err != nil {
-		return false, "", err
+		return "", "", err
 	}
 	if err := ParseUsername(username); err != nil {
-		return false, err.Error(), nil
+		return Unusable, err.Error(), nil
 	}
+	var taken bool
 	err = s.store.View(ctx, func(r Reader) error {
-		_, err := r.TeamID(ctx, username)
+		taken, err = r.UsernameTaken(ctx, username)
 		return err
 	})
-	switch {
-	case errors.Is(err, problem.NotFound):
-		return true, "", nil
-	case err != nil:
-		return false, "", err
+	if err != nil {
+		return "", "", err
 	}
-	return false, username + " is taken; choose another name", nil
+	if taken {
+		return Taken, username + " is taken; choose another name", nil
+	}
+	return Available, "", nil
 }
 
 // SetMembersMayEdit stores whether members of the actor's team may write its

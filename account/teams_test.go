@@ -68,13 +68,13 @@ func TestTeams(t *testing.T) {
 				if e := wantCode(t, err, problem.InvalidField); e.Fields[0].Name != "username" {
 					t.Errorf("%q: error at %s", bad, e.Fields[0].Name)
 				}
-				if ok, reason, err := w.CheckUsername(t.Context(), ada, bad); ok || reason == "" || err != nil {
+				if is, why, err := w.CheckUsername(t.Context(), ada, bad); is != account.Unusable || why == "" || err != nil {
 					t.Errorf("%q is said to be available: %v", bad, err)
 				}
 			}
 			for _, name := range []string{"acme", "free-name", "x", "0", strings.Repeat("a", 32)} {
-				if ok, _, err := w.CheckUsername(t.Context(), ada, name); ok != (name != "acme") || err != nil {
-					t.Errorf("%s: available %v, %v", name, ok, err)
+				if is, _, err := w.CheckUsername(t.Context(), ada, name); (is == account.Available) != (name != "acme") || err != nil {
+					t.Errorf("%s is %s, %v", name, is, err)
 				}
 			}
 			// What people read is plain data, whatever it says.

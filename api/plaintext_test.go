@@ -23,6 +23,7 @@ func messages() map[string]any {
 		"ImportRequest":       ImportRequest{Items: []ImportItem{{Key: "K", Value: plaintext(canary)}}},
 		"ResolveResponse":     ResolveResponse{App: "a/b", Env: map[string]*Plaintext{"K": plaintext(canary)}},
 		"APIKeyCreated":       APIKeyCreated{Key: plaintext(canary)},
+		"InviteCreated":       InviteCreated{Link: plaintext(canary)},
 		"DeviceCodeResponse":  DeviceCodeResponse{DeviceCode: plaintext(canary)},
 		"DeviceTokenRequest":  DeviceTokenRequest{DeviceCode: plaintext(canary)},
 		"DeviceTokenResponse": DeviceTokenResponse{APIKey: plaintext(canary)},
@@ -59,6 +60,7 @@ func TestMarshalRevealedGivesBackWhatWasDecoded(t *testing.T) {
 	}{
 		"Secret":              {Secret{Owned: Owned{Object: Object{ID: "id1"}}, Key: "K", Value: plaintext(canary)}, "value"},
 		"APIKeyCreated":       {APIKeyCreated{APIKey: APIKey{Name: "ci", Key: "infsh_…ab12"}, Key: plaintext(canary)}, "key"},
+		"InviteCreated":       {InviteCreated{Invite: Invite{Email: "a@b.example"}, Link: plaintext(canary)}, "link"},
 		"DeviceCodeResponse":  {DeviceCodeResponse{DeviceCode: plaintext(canary), UserCode: "ABCD-EFGH"}, "device_code"},
 		"DeviceTokenResponse": {DeviceTokenResponse{APIKey: plaintext(canary)}, "api_key"},
 	} {

@@ -70,31 +70,6 @@ type Credential struct {
 	Scopes []string `json:"scopes"`
 }
 
-// Roles of a member.
-const (
-	RoleOwner  = "owner"
-	RoleAdmin  = "admin"
-	RoleMember = "member"
-)
-
-// Team is a team as one of its members sees it.
-type Team struct {
-	Object
-	Username string `json:"username"`
-	Name     string `json:"name"`
-	Email    string `json:"email,omitempty"`
-	// Role is the asking user's own role.
-	Role           string `json:"role"`
-	MembersMayEdit bool   `json:"members_may_edit"`
-}
-
-// TeamCreate is the body of POST /teams.
-type TeamCreate struct {
-	Username string `json:"username"`
-	Name     string `json:"name,omitempty"`
-	Email    string `json:"email,omitempty"`
-}
-
 // APIKey describes an API key. Key is masked: "infsh_…last4".
 type APIKey struct {
 	Owned

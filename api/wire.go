@@ -141,6 +141,14 @@ func (k APIKeyCreated) MarshalRevealed() ([]byte, error) {
 	}{k.APIKey, k.Key.open()})
 }
 
+// MarshalRevealed encodes the answer with the invite's link.
+func (i InviteCreated) MarshalRevealed() ([]byte, error) {
+	return json.Marshal(struct {
+		Invite
+		Link *string `json:"link"`
+	}{i.Invite, i.Link.open()})
+}
+
 // MarshalRevealed encodes the answer with the device code.
 func (r DeviceCodeResponse) MarshalRevealed() ([]byte, error) {
 	type bare DeviceCodeResponse

@@ -28,6 +28,7 @@ const (
 const (
 	ActSetup          = "account.setup"
 	ActCreateUser     = "account.create"
+	ActAcceptInvite   = "invite.accept"
 	ActLogin          = "session.login"
 	ActLogout         = "session.logout"
 	ActSignOutAll     = "session.revoke_all"

@@ -28,6 +28,19 @@ const (
 // address and a wrong password, problem.RateLimited and problem.Unavailable
 // with RetryAfter, problem.PermissionDenied for one who belongs to no team.
 func (s *Sessions) Login(w http.ResponseWriter, r *http.Request, email string, password redact.Value, from account.Origin) (team.Actor, error) {
+	return s.login(w, r, email, password, from, nil)
+}
+
+// LoginToJoin signs in a person who joins a team by it, and who may belong to
+// none. Once the password has been found right it calls join, which returns the
+// team that the person has joined; there the session begins.
+//
+// Errors: those of Login, and of join.
+func (s *Sessions) LoginToJoin(w http.ResponseWriter, r *http.Request, email string, password redact.Value, from account.Origin, join func(ctx context.Context, userID string) (teamID string, err error)) (team.Actor, error) {
+	return s.login(w, r, email, password, from, join)
+}
+
+func (s *Sessions) login(w http.ResponseWriter, r *http.Request, email string, password redact.Value, from account.Origin, join func(ctx context.Context, userID string) (teamID string, err error)) (team.Actor, error) {
 	ctx := r.Context()
 	person, try, err := s.identify(ctx, email, from)
 	if err != nil {
@@ -47,17 +60,28 @@ func (s *Sessions) Login(w http.ResponseWriter, r *http.Request, email string, p
 		}
 		return team.Actor{}, wrongCredentials()
 	}
-	if person.First.IsZero() {
+	in := person.First
+	if join != nil {
+		teamID, err := join(ctx, person.UserID)
+		if err != nil {
+			// The password was right, so this was no guess.
+			return team.Actor{}, errors.Join(err, s.store.Update(ctx, func(tx Tx) error { return try.release(ctx, tx) }))
+		}
+		if in, err = s.store.Membership(ctx, teamID, person.UserID); err != nil {
+			return team.Actor{}, err
+		}
+	}
+	if in.IsZero() {
 		if err := s.store.AppendAudit(ctx, failedLogin(person, from, reasonNoTeam)); err != nil {
 			return team.Actor{}, unrecorded(err)
 		}
 		return team.Actor{}, problem.New(problem.PermissionDenied, "Permission denied: you belong to no team any more. Ask an owner of your team, or the operator of this server, to add you.")
 	}
 
-	record, cookie := newRecord(person, person.First.TeamID, from.RemoteAddr, r.UserAgent(), s.now())
-	actor := sessionActor(record, person.First, from)
+	record, cookie := newRecord(person, in.TeamID, from.RemoteAddr, r.UserAgent(), s.now())
+	actor := sessionActor(record, in, from)
 	previous, hadPrevious := s.presented(r, s.CookieName())
-	gs := s.fresh(r, &state{record: record, membership: person.First, token: cookie, change: func(ctx context.Context, tx Tx) error {
+	gs := s.fresh(r, &state{record: record, membership: in, token: cookie, change: func(ctx context.Context, tx Tx) error {
 		// A password that was changed while it was being verified is wrong.
 		hash, err := tx.PasswordHash(ctx, person.UserID)
 		if err != nil && !errors.Is(err, problem.NotFound) {

@@ -192,12 +192,68 @@ func (t accountTx) InsertTeam(ctx context.Context, n account.NewTeam) error {
 	_, err := t.q.exec(ctx, "INSERT INTO teams (id, username, name, wrapped_dek, kek_id, dek_rotated_at, created_by, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		n.ID, n.Username, n.Name, n.WrappedDEK, n.KEKID, micros(n.CreatedAt), n.CreatedBy, micros(n.CreatedAt), micros(n.CreatedAt))
 	if isUnique(err) {
-		return &problem.Error{
-			Code: problem.Conflict, Detail: "The team name " + n.Username + " is taken. Choose another.",
-			Fields: []problem.Field{{Name: "username", Message: n.Username + " is taken; choose another name"}},
-		}
+		return usernameTaken(n.Username)
+	}
+	if err != nil {
+		return err
+	}
+	return t.refuseFormer(ctx, n.ID, n.Username)
+}
+
+// refuseFormer refuses a username that another team has given up. It is asked
+// after the name was taken: whoever gives it up at the same time has then
+// committed, or waits.
+func (t accountTx) refuseFormer(ctx context.Context, team, username string) error {
+	var n int
+	err := t.q.get(ctx, &n, "SELECT count(*) FROM former_usernames WHERE username = ? AND team_id <> ?", username, team)
+	if err == nil && n > 0 {
+		return usernameTaken(username)
 	}
 	return err
+}
+
+func usernameTaken(username string) error {
+	return &problem.Error{
+		Code: problem.Conflict, Detail: "The team name " + username + " is taken. Choose another.",
+		Fields: []problem.Field{{Name: "username", Message: username + " is taken; choose another name"}},
+	}
+}
+
+func (t accountTx) UsernameTaken(ctx context.Context, username string) (bool, error) {
+	var n int
+	err := t.q.get(ctx, &n, `SELECT count(*) FROM (SELECT username FROM teams UNION ALL SELECT username FROM former_usernames) AS taken
+		WHERE username = ?`, username)
+	return n > 0, err
+}
+
+// keptUsernames is how many of its former usernames a team keeps from others.
+const keptUsernames = 5
+
+func (t accountTx) RenameTeam(ctx context.Context, team, from, to, name string, now time.Time) error {
+	_, err := t.q.exec(ctx, "UPDATE teams SET username = ?, name = ?, updated_at = ? WHERE id = ?", to, name, micros(now), team)
+	if isUnique(err) {
+		return usernameTaken(to)
+	}
+	if err != nil || from == to {
+		return err
+	}
+	if err := t.refuseFormer(ctx, team, to); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		query string
+		args  []any
+	}{
+		{"DELETE FROM former_usernames WHERE team_id = ? AND username = ?", []any{team, to}},
+		{"INSERT INTO former_usernames (username, team_id, created_at) VALUES (?, ?, ?)", []any{from, team, micros(now)}},
+		{`DELETE FROM former_usernames WHERE team_id = ? AND username NOT IN
+			(SELECT username FROM former_usernames WHERE team_id = ? ORDER BY created_at DESC, username LIMIT ?)`, []any{team, team, keptUsernames}},
+	} {
+		if _, err := t.q.exec(ctx, s.query, s.args...); err != nil {
+			return fmt.Errorf("keep the former username: %w", err)
+		}
+	}
+	return nil
 }
 
 func (t accountTx) InsertMember(ctx context.Context, teamID, user string, role team.Role, now time.Time) error {

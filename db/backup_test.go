@@ -184,6 +184,10 @@ func fill(t testing.TB, d *dbtest.Database, kek *envelope.KEK) team.Actor {
 	}
 	dbtest.Exec(t, d, "INSERT INTO sessions (token_hash, id, user_id, team_id, csrf_token, remote_addr, user_agent, created_at, last_seen_at, expires_at) VALUES (?, 's', ?, ?, '', '', '', 1, 1, 1)", []byte{1}, owner.UserID(), owner.TeamID())
 	dbtest.Exec(t, d, "INSERT INTO throttles (bucket, failures, last_at, blocked_until) VALUES ('b', 1, 1, 1)")
+	dbtest.Exec(t, d, "INSERT INTO former_usernames (username, team_id, created_at) VALUES ('acme-old', ?, 1)", owner.TeamID())
+	dbtest.Exec(t, d, "INSERT INTO environments (team_id, group_id, group_name, name, created_at) VALUES (?, 'g', 'Acme', 'production', 1)", owner.TeamID())
+	dbtest.Exec(t, d, "INSERT INTO expected_keys (team_id, key, description, created_at) VALUES (?, 'NOT_YET', 'to be set', 1)", owner.TeamID())
+	dbtest.Exec(t, d, "INSERT INTO invites (id, team_id, email, email_folded, role, code_hash, status, invited_by, created_at, expires_at) VALUES ('i', ?, '', '', 'member', ?, 'pending', '', 1, 1)", owner.TeamID(), []byte{1})
 	dbtest.Exec(t, d, "INSERT INTO setup_codes (code_hash, created_at) VALUES (?, 1)", []byte{1})
 	dbtest.Exec(t, d, "INSERT INTO device_logins (device_hash, user_code, client_name, remote_addr, network, state, created_at, expires_at) VALUES (?, 'u', '', '', '', 'pending', 1, 1)", []byte{1})
 	return owner

@@ -37,6 +37,11 @@ var tables = []table{
 	{name: "api_keys", order: "id", columns: columns(
 		text("id", "kind", "team_id", "user_id", "name"), bytes("token_hash"), text("last_four", "scopes"),
 		integer("created_at", "last_used_at", "expires_at"))},
+	{name: "former_usernames", order: "username", columns: columns(text("username", "team_id"), integer("created_at"))},
+	{name: "environments", order: "team_id", columns: columns(
+		text("team_id", "group_id", "group_name", "name"), integer("created_at"))},
+	{name: "expected_keys", order: "team_id, key", columns: columns(
+		text("team_id", "key", "description"), integer("created_at"))},
 	{name: "secrets", order: "id", columns: columns(
 		text("id", "team_id", "key", "description"), integer("version"), text("created_by", "updated_by"),
 		integer("created_at", "updated_at"))},
@@ -54,6 +59,7 @@ var tables = []table{
 
 	{name: "sessions", leftOut: "a session that was ended after the backup would be signed in again; people sign in once more instead"},
 	{name: "setup_codes", leftOut: "a code is for a store in which nobody has an account; the server makes a new one at its start"},
+	{name: "invites", leftOut: "an invite that was used or revoked after the backup would be good again; people are invited anew"},
 	{name: "device_logins", leftOut: "a login of a command line waits for at most ten minutes; whoever waited starts again"},
 	{name: "throttles", leftOut: "what is counted is over within minutes, and an old count would block people who did nothing since"},
 }

@@ -43,6 +43,8 @@ GET    /setup                                    login login login  login login 
 POST   /setup                                    409   409   409    409   409   409     409    409    409   409   409
 GET    /login                                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 POST   /login                                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /invite                                   ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+POST   /invite                                   400   400   400    400   400   400     400    400    400   400   400
 POST   /logout                                   login ok    ok     ok    ok    login   login  login  login login login
 POST   /theme                                    login ok    ok     ok    ok    login   login  login  login login login
 GET    /device                                   login ok    ok     ok    ok    login   login  login  login login login
@@ -69,6 +71,9 @@ POST   /settings/apikeys                         login ok    ok     ok    ok    
 POST   /settings/apikeys/{id}                    login 404   404    ok    ok    login   login  login  login login login
 GET    /settings/members                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/members/policy                  login ok    403    ok    ok    login   login  login  login login login
+POST   /settings/members/invites                 login ok    403    ok    ok    login   login  login  login login login
+POST   /settings/members/invites/{id}/revoke     login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/members/transfer                login 404   403    403   ok    login   login  login  login login login
 POST   /settings/members/{id}/role               login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/members/{id}/remove             login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/activity                        login ok    403    ok    ok    login   login  login  login login login
@@ -92,6 +97,15 @@ POST   /api/teams                                401   ok    ok     ok    ok    
 GET    /api/teams/check-username                 401   ok    ok     ok    ok    401     403    ok     ok    ok    401
 GET    /api/teams/{id}                           401   404   ok     ok    ok    401     403    ok     ok    ok    401
 DELETE /api/teams/{id}                           401   404   403    403   ok    401     403    403    ok    ok    401
+POST   /api/teams/{id}                           401   404   403    403   ok    401     403    403    ok    ok    401
+POST   /api/teams/{id}/transfer                  401   404   403    403   ok    401     403    403    ok    ok    401
+GET    /api/teams/{id}/members                   401   404   ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/teams/{id}/members                   401   404   403    ok    ok    401     403    403    ok    ok    401
+DELETE /api/teams/{id}/members/{user}            401   404   403    ok    ok    401     403    403    ok    ok    401
+POST   /api/teams/{id}/members/{user}/role       401   404   403    ok    ok    401     403    403    ok    ok    401
+GET    /api/teams/{id}/invites                   401   404   403    ok    ok    401     403    ok     ok    ok    401
+POST   /api/teams/{id}/invites                   401   404   403    ok    ok    401     403    403    ok    ok    401
+DELETE /api/teams/{id}/invites/{invite}          401   404   403    ok    ok    401     403    403    ok    ok    401
 POST   /api/apps/list                            401   ok    ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/apps                                 401   ok    ok     ok    ok    401     403    403    ok    ok    401
 POST   /api/apps/check                           401   ok    ok     ok    ok    401     403    ok     ok    ok    401
@@ -110,57 +124,70 @@ POST   /internal/v1/resolve                      401   404   ok     ok    ok    
 // calls fill in what a route needs beyond its address: acme's objects, and a
 // body that is valid, so that nothing but the rights decides.
 var calls = map[string]struct{ path, body string }{
-	"GET /{$}":                               {path: "/"},
-	"GET /static/":                           {path: "/static/app.css"},
-	"POST /setup":                            {body: "code=guessed&email=mallory@example.com&password=$password&team=mallory"},
-	"POST /login":                            {body: "email=ada@example.com&password=$password"},
-	"POST /theme":                            {body: "theme=dark"},
-	"GET /device":                            {path: "/device?code=$usercode"},
-	"POST /device":                           {body: "code=$usercode&decision=approve"},
-	"POST /teams/switch":                     {body: "team_id=$team"},
-	"POST /teams/new":                        {body: "username=gamma"},
-	"POST /settings/secrets":                 {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
-	"GET /settings/advice":                   {path: "/settings/advice?key=openai_api_key"},
-	"GET /settings/secrets/{key}":            {path: "/settings/secrets/OPENAI_API_KEY"},
-	"POST /settings/secrets/{key}":           {path: "/settings/secrets/OPENAI_API_KEY", body: "_method=PUT&value=sk-CANARY-submitted"},
-	"PUT /settings/secrets/{key}":            {path: "/settings/secrets/OPENAI_API_KEY", body: "value=sk-CANARY-submitted"},
-	"DELETE /settings/secrets/{key}":         {path: "/settings/secrets/OPENAI_API_KEY"},
-	"POST /settings/secrets/{key}/rollback":  {path: "/settings/secrets/OPENAI_API_KEY/rollback", body: "version=1"},
-	"GET /settings/apps/{namespace}/{name}":  {path: "/settings/apps/acme/summarizer"},
-	"POST /settings/apikeys":                 {body: "name=laptop&preset=runner"},
-	"POST /settings/apikeys/{id}":            {path: "/settings/apikeys/$key", body: "_method=DELETE"},
-	"POST /settings/members/policy":          {body: "members_may_edit=on"},
-	"POST /settings/members/{id}/role":       {path: "/settings/members/$member/role", body: "role=admin"},
-	"POST /settings/members/{id}/remove":     {path: "/settings/members/$member/remove"},
-	"POST /settings/account/password":        {body: "current=$password&new=another+long+CANARY+password"},
-	"POST /api/secrets":                      {body: `{"key":"FAL_KEY","value":"fal-CANARY-submitted"}`},
-	"POST /api/secrets/import":               {body: `{"items":[{"key":"FAL_KEY","value":"fal-CANARY-submitted"}]}`},
-	"GET /api/secrets/reveal/{key}":          {path: "/api/secrets/reveal/OPENAI_API_KEY"},
-	"GET /api/secrets/{key}":                 {path: "/api/secrets/OPENAI_API_KEY"},
-	"PUT /api/secrets/{key}":                 {path: "/api/secrets/OPENAI_API_KEY", body: `{"value":"sk-CANARY-submitted"}`},
-	"DELETE /api/secrets/{key}":              {path: "/api/secrets/OPENAI_API_KEY"},
-	"GET /api/secrets/versions/{key}":        {path: "/api/secrets/versions/OPENAI_API_KEY"},
-	"POST /api/secrets/rollback/{key}":       {path: "/api/secrets/rollback/OPENAI_API_KEY", body: `{"version":1}`},
-	"POST /api/teams":                        {body: `{"username":"gamma"}`},
-	"GET /api/teams/check-username":          {path: "/api/teams/check-username?username=beta"},
-	"GET /api/teams/{id}":                    {path: "/api/teams/$team"},
-	"DELETE /api/teams/{id}":                 {path: "/api/teams/$team"},
-	"POST /api/apps":                         {body: `{"name":"painter","version":{"required_secrets":[{"key":"FAL_KEY"}]}}`},
-	"POST /api/apps/check":                   {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
-	"GET /api/apps/{id}":                     {path: "/api/apps/$app"},
-	"GET /api/apps/{namespace}/{name}":       {path: "/api/apps/acme/summarizer"},
-	"POST /api/integrations/check":           {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
-	"POST /api/apikeys":                      {body: `{"name":"laptop"}`},
-	"DELETE /api/apikeys/{id}":               {path: "/api/apikeys/$key"},
-	"POST /api/device/code":                  {body: `{"client_name":"a laptop"}`},
-	"POST /api/device/token":                 {body: `{"device_code":"$devicecode"}`},
-	"POST /internal/v1/resolve":              {body: `{"app":"acme/summarizer"}`},
-	"POST /settings/account/sessions/revoke": {},
-	"POST /logout":                           {},
-	"POST /api/logout":                       {},
-	"POST /api/secrets/list":                 {},
-	"POST /api/apps/list":                    {},
-	"POST /api/apikeys/list":                 {},
+	"GET /{$}":                                   {path: "/"},
+	"GET /static/":                               {path: "/static/app.css"},
+	"POST /setup":                                {body: "code=guessed&email=mallory@example.com&password=$password&team=mallory"},
+	"POST /login":                                {body: "email=ada@example.com&password=$password"},
+	"POST /theme":                                {body: "theme=dark"},
+	"GET /device":                                {path: "/device?code=$usercode"},
+	"POST /device":                               {body: "code=$usercode&decision=approve"},
+	"POST /teams/switch":                         {body: "team_id=$team"},
+	"POST /teams/new":                            {body: "username=gamma"},
+	"POST /settings/secrets":                     {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
+	"GET /settings/advice":                       {path: "/settings/advice?key=openai_api_key"},
+	"GET /settings/secrets/{key}":                {path: "/settings/secrets/OPENAI_API_KEY"},
+	"POST /settings/secrets/{key}":               {path: "/settings/secrets/OPENAI_API_KEY", body: "_method=PUT&value=sk-CANARY-submitted"},
+	"PUT /settings/secrets/{key}":                {path: "/settings/secrets/OPENAI_API_KEY", body: "value=sk-CANARY-submitted"},
+	"DELETE /settings/secrets/{key}":             {path: "/settings/secrets/OPENAI_API_KEY"},
+	"POST /settings/secrets/{key}/rollback":      {path: "/settings/secrets/OPENAI_API_KEY/rollback", body: "version=1"},
+	"GET /settings/apps/{namespace}/{name}":      {path: "/settings/apps/acme/summarizer"},
+	"POST /settings/apikeys":                     {body: "name=laptop&preset=runner"},
+	"POST /settings/apikeys/{id}":                {path: "/settings/apikeys/$key", body: "_method=DELETE"},
+	"POST /settings/members/policy":              {body: "members_may_edit=on"},
+	"POST /invite":                               {body: "password=$password"},
+	"POST /settings/members/invites":             {body: "email=new%40example.com&role=member"},
+	"POST /settings/members/invites/{id}/revoke": {path: "/settings/members/invites/$invite/revoke"},
+	"POST /settings/members/transfer":            {body: "user_id=$colleague"},
+	"POST /settings/members/{id}/role":           {path: "/settings/members/$colleague/role", body: "role=admin"},
+	"POST /settings/members/{id}/remove":         {path: "/settings/members/$colleague/remove"},
+	"POST /api/teams/{id}":                       {path: "/api/teams/$team", body: `{"username":"acme-two","name":"Acme"}`},
+	"POST /api/teams/{id}/transfer":              {path: "/api/teams/$team/transfer", body: `{"user_id":"$colleague"}`},
+	"GET /api/teams/{id}/members":                {path: "/api/teams/$team/members"},
+	"POST /api/teams/{id}/members":               {path: "/api/teams/$team/members", body: `{"email":"eve@example.com","role":"member"}`},
+	"DELETE /api/teams/{id}/members/{user}":      {path: "/api/teams/$team/members/$colleague"},
+	"POST /api/teams/{id}/members/{user}/role":   {path: "/api/teams/$team/members/$colleague/role", body: `{"role":"admin"}`},
+	"GET /api/teams/{id}/invites":                {path: "/api/teams/$team/invites"},
+	"POST /api/teams/{id}/invites":               {path: "/api/teams/$team/invites", body: `{"email":"new@example.com","role":"member"}`},
+	"DELETE /api/teams/{id}/invites/{invite}":    {path: "/api/teams/$team/invites/$invite"},
+	"POST /settings/account/password":            {body: "current=$password&new=another+long+CANARY+password"},
+	"POST /api/secrets":                          {body: `{"key":"FAL_KEY","value":"fal-CANARY-submitted"}`},
+	"POST /api/secrets/import":                   {body: `{"items":[{"key":"FAL_KEY","value":"fal-CANARY-submitted"}]}`},
+	"GET /api/secrets/reveal/{key}":              {path: "/api/secrets/reveal/OPENAI_API_KEY"},
+	"GET /api/secrets/{key}":                     {path: "/api/secrets/OPENAI_API_KEY"},
+	"PUT /api/secrets/{key}":                     {path: "/api/secrets/OPENAI_API_KEY", body: `{"value":"sk-CANARY-submitted"}`},
+	"DELETE /api/secrets/{key}":                  {path: "/api/secrets/OPENAI_API_KEY"},
+	"GET /api/secrets/versions/{key}":            {path: "/api/secrets/versions/OPENAI_API_KEY"},
+	"POST /api/secrets/rollback/{key}":           {path: "/api/secrets/rollback/OPENAI_API_KEY", body: `{"version":1}`},
+	"POST /api/teams":                            {body: `{"username":"gamma"}`},
+	"GET /api/teams/check-username":              {path: "/api/teams/check-username?username=beta"},
+	"GET /api/teams/{id}":                        {path: "/api/teams/$team"},
+	"DELETE /api/teams/{id}":                     {path: "/api/teams/$team"},
+	"POST /api/apps":                             {body: `{"name":"painter","version":{"required_secrets":[{"key":"FAL_KEY"}]}}`},
+	"POST /api/apps/check":                       {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
+	"GET /api/apps/{id}":                         {path: "/api/apps/$app"},
+	"GET /api/apps/{namespace}/{name}":           {path: "/api/apps/acme/summarizer"},
+	"POST /api/integrations/check":               {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
+	"POST /api/apikeys":                          {body: `{"name":"laptop"}`},
+	"DELETE /api/apikeys/{id}":                   {path: "/api/apikeys/$key"},
+	"POST /api/device/code":                      {body: `{"client_name":"a laptop"}`},
+	"POST /api/device/token":                     {body: `{"device_code":"$devicecode"}`},
+	"POST /internal/v1/resolve":                  {body: `{"app":"acme/summarizer"}`},
+	"POST /settings/account/sessions/revoke":     {},
+	"POST /logout":                               {},
+	"POST /api/logout":                           {},
+	"POST /api/secrets/list":                     {},
+	"POST /api/apps/list":                        {},
+	"POST /api/apikeys/list":                     {},
 }
 
 // A matrixRow is a route and what each actor gets there.

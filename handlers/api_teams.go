@@ -60,8 +60,24 @@ func (s *server) getTeam(w http.ResponseWriter, r *http.Request, actor team.Acto
 	return writeJSON(w, http.StatusOK, teamJSON(found))
 }
 
+func (s *server) updateTeam(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	there, err := s.teamOf(r, actor)
+	if err != nil {
+		return err
+	}
+	var body api.TeamChange
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	changed, err := s.Accounts.RenameTeam(r.Context(), there, body.Username, body.Name)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, teamJSON(changed))
+}
+
 func (s *server) deleteTeam(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	there, err := s.Authenticator.InTeam(r.Context(), actor, r.PathValue("id"))
+	there, err := s.teamOf(r, actor)
 	if err != nil {
 		return err
 	}
@@ -73,16 +89,21 @@ func (s *server) deleteTeam(w http.ResponseWriter, r *http.Request, actor team.A
 }
 
 func (s *server) checkUsername(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	available, reason, err := s.Accounts.CheckUsername(r.Context(), actor, r.URL.Query().Get("username"))
+	username := r.URL.Query().Get("username")
+	is, why, err := s.Accounts.CheckUsername(r.Context(), actor, username)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, struct {
-		Available bool   `json:"available"`
-		Reason    string `json:"reason,omitempty"`
-	}{available, reason})
+	out := api.UsernameAvailability{Value: username, Available: is == account.Available, Detail: why}
+	if !out.Available {
+		out.Reason = string(is)
+	}
+	return writeJSON(w, http.StatusOK, out)
 }
 
 func teamJSON(t account.Team) api.Team {
-	return api.Team{Object: object(t.ID, t.CreatedAt, t.UpdatedAt), Username: t.Username, Name: t.Name, Role: string(t.Role), MembersMayEdit: t.MembersMayEdit}
+	return api.Team{
+		Object: object(t.ID, t.CreatedAt, t.UpdatedAt), Type: api.TeamTypeTeam, Username: t.Username, Name: t.Name, SetupCompleted: true,
+		Role: string(t.Role), MembersMayEdit: t.MembersMayEdit,
+	}
 }

@@ -39,6 +39,22 @@ func (s *server) membersPage(w http.ResponseWriter, r *http.Request, session aut
 		}
 		model.Remove = &m
 	}
+	if q.Has("invite") && model.CanManage {
+		form := views.InviteForm{Role: string(team.Member), Choice: rolesToGive(session.Actor)}
+		if wants(r, "dialog") {
+			s.render(w, r, http.StatusOK, views.InviteDialog(p, form))
+			return nil
+		}
+		model.Invite = &form
+	}
+	if q.Has("transfer") && model.CanTransfer {
+		form := nextOwners(model)
+		if wants(r, "dialog") {
+			s.render(w, r, http.StatusOK, views.TransferDialog(p, form))
+			return nil
+		}
+		model.Transfer = &form
+	}
 	s.render(w, r, http.StatusOK, views.MembersPage(p, model))
 	return nil
 }
@@ -55,7 +71,7 @@ func memberIn(model views.Members, id string) (views.MemberRow, error) {
 func rolesToGive(actor team.Actor) []string {
 	var out []string
 	for _, role := range team.Roles {
-		if actor.Role().AtLeast(role) {
+		if actor.Role().MayChange("", role) {
 			out = append(out, string(role))
 		}
 	}
@@ -79,10 +95,24 @@ func (s *server) members(w http.ResponseWriter, r *http.Request, session auth.Se
 		return p, model, err
 	}
 	for _, m := range members {
-		mayTouch := model.CanManage && (m.Role != team.Owner || actor.Role() == team.Owner)
+		mayTouch, self := actor.Role().MayChange(m.Role, ""), m.UserID == actor.UserID()
 		model.Rows = append(model.Rows, views.MemberRow{
-			ID: m.UserID, Email: m.Email, Role: string(m.Role), Joined: views.Ago(m.JoinedAt, s.now()), Self: m.UserID == actor.UserID(),
-			CanChange: mayTouch, CanRemove: mayTouch,
+			ID: m.UserID, Email: m.Email, Role: string(m.Role), Joined: views.Ago(m.JoinedAt, s.now()), Self: self,
+			CanChange: mayTouch, CanRemove: mayTouch || self,
+		})
+	}
+	model.CanTransfer = actor.Can(team.TransferTeam) && len(nextOwners(model).Choice) > 0
+	if !actor.Can(team.ListInvites) {
+		return p, model, nil
+	}
+	invites, err := s.Accounts.Invites(r.Context(), actor)
+	if err != nil {
+		return p, model, err
+	}
+	for _, i := range invites {
+		model.Invites = append(model.Invites, views.InviteRow{
+			ID: i.ID, Email: i.Email, Role: string(i.Role), Status: string(i.Status), InvitedBy: i.InvitedBy,
+			Created: views.Ago(i.CreatedAt, s.now()), Expires: views.Stamp{At: i.ExpiresAt}, CanRevoke: actor.Role().MayChange("", i.Role),
 		})
 	}
 	return p, model, nil
@@ -160,38 +190,5 @@ func (s *server) membersPolicyForm(w http.ResponseWriter, r *http.Request, sessi
 	}
 	s.leaveFlash(w, flash{kind: flashPolicy})
 	redirect(w, r, "/settings/members")
-	return nil
-}
-
-func (s *server) newTeamPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	p, err := s.chrome(w, r, session)
-	if err != nil {
-		return err
-	}
-	s.render(w, r, http.StatusOK, views.NewTeamPage(p, views.NewTeam{}))
-	return nil
-}
-
-func (s *server) newTeam(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	form := views.NewTeam{Username: r.PostForm.Get("username"), Name: r.PostForm.Get("name")}
-	made, err := s.Accounts.CreateTeam(r.Context(), session.Actor, form.Username, form.Name)
-	if err != nil {
-		fields, ok := fieldErrors(err)
-		if !ok {
-			return err
-		}
-		form.Errors = fields
-		p, err := s.chrome(w, r, session)
-		if err != nil {
-			return err
-		}
-		s.render(w, r, http.StatusUnprocessableEntity, views.NewTeamPage(p, form))
-		return nil
-	}
-	if err := s.Sessions.SwitchTeam(r.Context(), session, made.ID); err != nil {
-		return err
-	}
-	s.leaveFlash(w, flash{kind: flashTeam, subject: made.Username})
-	redirect(w, r, settingsHome)
 	return nil
 }

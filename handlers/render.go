@@ -121,6 +121,9 @@ const (
 	flashPassword flashKind = "password"
 	flashSwitched flashKind = "switched"
 	flashTeam     flashKind = "team"
+	flashJoined   flashKind = "joined"
+	flashInvite   flashKind = "invite_revoked"
+	flashOwner    flashKind = "owner"
 )
 
 var flashWords = map[flashKind]string{
@@ -135,6 +138,9 @@ var flashWords = map[flashKind]string{
 	flashPassword: "Your password was changed. All other sessions and command line logins have ended.",
 	flashSwitched: "You are in team %s now.",
 	flashTeam:     "Team %s was made, and you own it.",
+	flashJoined:   "You joined team %s.",
+	flashInvite:   "The invite was revoked.",
+	flashOwner:    "%s owns the team now, and you are an admin.",
 }
 
 func (f flash) message() string {

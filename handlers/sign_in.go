@@ -122,7 +122,7 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request, session auth.Ses
 		return err
 	}
 	forget(w)
-	redirect(w, r, "/login")
+	redirect(w, r, localPath(r.PostForm.Get("next"), "/login"))
 	return nil
 }
 

@@ -44,6 +44,8 @@ type world struct {
 	actors map[string]credentials
 	// ids replace $names in the paths and bodies of requests.
 	ids *strings.Replacer
+	// code is that of a pending invite to acme.
+	code redact.Value
 	// canaries stand in no answer that is not meant to hold them.
 	canaries []string
 	// state is a connection that compares with a copy of the first state, and
@@ -88,6 +90,7 @@ func (w *world) populate() {
 	owner := w.person("owner", "ada@example.com", "acme", team.Owner)
 	w.person("admin", "adam@example.com", "acme", team.Admin)
 	member := w.person("member", "mia@example.com", "acme", team.Member)
+	colleague := w.person("colleague", "cleo@example.com", "acme", team.Member)
 	removed := w.person("removed", "rex@example.com", "acme", team.Member)
 	eve := w.person("other", "eve@example.com", "beta", team.Owner)
 
@@ -122,6 +125,12 @@ func (w *world) populate() {
 	w.actors["full"] = credentials{bearer: w.actors["owner"].bearer}
 	w.actors["login"] = credentials{bearer: w.login(owner)}
 
+	invite, code, err := w.services.Accounts.Invite(ctx, owner, "ina@example.com", "member")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.code = code
+
 	from := account.Origin{RemoteAddr: "192.0.2.99"}
 	waiting, err := w.services.Devices.Start(ctx, "a laptop", from)
 	if err != nil {
@@ -131,10 +140,10 @@ func (w *world) populate() {
 		t.Fatal(err)
 	}
 	w.ids = strings.NewReplacer(
-		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$key", ci, "$app", deployed.ID,
+		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$key", ci, "$app", deployed.ID,
 		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
 	)
-	w.canaries = append(w.canaries, waiting.DeviceCode.Reveal())
+	w.canaries = append(w.canaries, waiting.DeviceCode.Reveal(), code.Reveal())
 	for _, c := range w.actors {
 		for _, credential := range []string{c.cookie, c.bearer} {
 			if credential != "" {
@@ -247,6 +256,10 @@ var kept = []struct{ table, columns, team string }{
 	{"users", "*", "'' = ?"},
 	{"teams", "*", "id = ?"},
 	{"memberships", "*", "team_id = ?"},
+	{"invites", "*", "team_id = ?"},
+	{"former_usernames", "*", "team_id = ?"},
+	{"environments", "*", "team_id = ?"},
+	{"expected_keys", "*", "team_id = ?"},
 	{"secrets", "*", "team_id = ?"},
 	{"secret_versions", "*", "team_id = ?"},
 	{"apps", "*", "team_id = ?"},

@@ -24,10 +24,18 @@ const (
 	ViewTeam     Action = "team.view"
 	CreateTeam   Action = "team.create"
 	EditTeam     Action = "team.edit"
+	RenameTeam   Action = "team.rename"
+	TransferTeam Action = "team.transfer"
 	DeleteTeam   Action = "team.delete"
 	ListMembers  Action = "member.list"
+	AddMember    Action = "member.add"
 	ChangeRole   Action = "member.role"
 	RemoveMember Action = "member.remove"
+	LeaveTeam    Action = "member.leave"
+
+	ListInvites  Action = "invite.list"
+	InviteMember Action = "invite.create"
+	RevokeInvite Action = "invite.revoke"
 
 	ReadAudit Action = "audit.read"
 	ViewSelf  Action = "user.view"
@@ -70,12 +78,29 @@ var policy = map[Action]rule{
 	ViewTeam:     {role: Member, scope: ScopeTeamsRead, words: "seeing the team"},
 	CreateTeam:   {role: Member, scope: ScopeTeamsWrite, words: "making teams"},
 	EditTeam:     {role: Admin, scope: ScopeTeamsWrite, words: "changing the team's settings"},
+	RenameTeam:   {role: Owner, scope: ScopeTeamsWrite, words: "renaming the team"},
+	TransferTeam: {role: Owner, scope: ScopeTeamsWrite, words: "handing the team over"},
 	DeleteTeam:   {role: Owner, scope: ScopeTeamsWrite, words: "deleting the team"},
 	ListMembers:  {role: Member, scope: ScopeTeamsRead, words: "seeing the members"},
+	AddMember:    {role: Admin, scope: ScopeTeamsWrite, words: "adding members"},
 	ChangeRole:   {role: Admin, scope: ScopeTeamsWrite, words: "changing roles"},
 	RemoveMember: {role: Admin, scope: ScopeTeamsWrite, words: "removing members"},
+	LeaveTeam:    {role: Member, scope: ScopeTeamsWrite, words: "leaving the team"},
+
+	ListInvites:  {role: Admin, scope: ScopeTeamsRead, words: "seeing the invites"},
+	InviteMember: {role: Admin, scope: ScopeTeamsWrite, words: "inviting people"},
+	RevokeInvite: {role: Admin, scope: ScopeTeamsWrite, words: "revoking invites"},
 
 	ReadAudit:  {role: Admin, scope: ScopeTeamsRead, words: "reading the activity"},
 	ViewSelf:   {role: Member, scope: ScopeUserRead, words: "seeing who is signed in"},
 	ChangeSelf: {role: Member, scope: sessionOnly, words: "changing the account"},
+}
+
+// MayChange reports whether a person of role r may give another person the
+// role to, who has the role from now. The empty role is that of one who is not
+// in the team: from it is an invite, to it a removal. Admins manage admins and
+// members; only owners make or unmake owners.
+func (r Role) MayChange(from, to Role) bool {
+	touchesOwner := from == Owner || to == Owner
+	return r.AtLeast(Admin) && (!touchesOwner || r == Owner)
 }

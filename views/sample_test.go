@@ -106,7 +106,15 @@ func sampleAPIKeyForm() APIKeyForm {
 }
 
 func sampleMembers(canManage bool) Members {
-	return Members{CanManage: canManage, Rows: []MemberRow{
+	var invites []InviteRow
+	if canManage {
+		invites = []InviteRow{
+			{ID: "i1", Email: "lin@acme.example", Role: "member", Status: "pending", Created: minutes(60), Expires: Stamp{At: now.Add(24 * time.Hour)}, InvitedBy: "ada@acme.example", CanRevoke: true},
+			{ID: "i2", Email: "old@acme.example", Role: "owner", Status: "expired", Created: minutes(9 * 24 * 60), Expires: minutes(60), InvitedBy: "ada@acme.example", CanRevoke: true},
+			{ID: "i3", Email: "x@acme.example", Role: "admin", Status: "revoked", Created: minutes(90), Expires: minutes(60), InvitedBy: "rex@acme.example", CanRevoke: true},
+		}
+	}
+	return Members{CanManage: canManage, CanTransfer: canManage, Invites: invites, Rows: []MemberRow{
 		{ID: "u1", Email: "ada@acme.example", Role: "owner", Joined: minutes(90 * 24 * 60), Self: true},
 		{ID: "u2", Email: "grace@acme.example", Role: "admin", Joined: minutes(20 * 24 * 60), CanChange: canManage, CanRemove: canManage},
 		{ID: "u3", Email: "a-very-long-address-of-a-person@subsidiary.acme.example", Role: "member", Joined: minutes(60), CanChange: canManage, CanRemove: canManage},
@@ -192,7 +200,29 @@ func samplePages(theme Theme) []sample {
 	membersRole.Role = &MemberRole{Member: members.Rows[1], Choice: []string{"owner", "admin", "member"}}
 	membersRemove.Remove = &members.Rows[1]
 
+	membersInvite, membersInvited, membersTransfer := sampleMembers(true), sampleMembers(true), sampleMembers(true)
+	membersInvite.Invite = &InviteForm{Email: "lin", Role: "member", Choice: []string{"owner", "admin", "member"}, Errors: FieldErrors{"email": "This is not an email address; it looks like name@example.com."}}
+	membersInvited.Invited = &NewInvite{Email: "lin@acme.example", Link: "https://infsh.example/invite?code=ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+	membersTransfer.Transfer = &TransferForm{Choice: members.Rows[1:]}
+	invite := func(state InviteState) Invite {
+		return Invite{State: state, Team: "Acme", Email: "lin@acme.example", Role: "admin", InvitedBy: "ada@acme.example", Expires: Stamp{At: now.Add(time.Hour)}, SignedInAs: "eve@acme.example"}
+	}
+	inviteWrong := invite(InviteNewAccount)
+	inviteWrong.Errors = FieldErrors{"password": "A password has at least 10 characters."}
+
 	return []sample{
+		{"invite-join", InvitePage(public, invite(InviteJoin))},
+		{"invite-sign-in", InvitePage(public, invite(InviteSignIn))},
+		{"invite-new-account", InvitePage(public, invite(InviteNewAccount))},
+		{"invite-new-account-errors", InvitePage(public, inviteWrong)},
+		{"invite-other-account", InvitePage(public, invite(InviteOtherAccount))},
+		{"invite-used", InvitePage(public, invite(InviteUsed))},
+		{"invite-expired", InvitePage(public, invite(InviteExpired))},
+		{"invite-none", InvitePage(public, invite(InviteNone))},
+		{"invite-invalid", InvitePage(public, invite(InviteInvalid))},
+		{"members-invite", MembersPage(page("/settings/members"), membersInvite)},
+		{"members-invited", MembersPage(page("/settings/members"), membersInvited)},
+		{"members-transfer", MembersPage(page("/settings/members"), membersTransfer)},
 		{"setup", SetupPage(public, SetupForm{Code: "setup-code"})},
 		{"setup-errors", SetupPage(public, SetupForm{Email: "ada", Team: "Acme!", Errors: FieldErrors{"code": "This code is not the one that the server printed.", "email": "Enter an email address, such as name@example.com.", "password": "Use 10 characters or more.", "team": "Use lower-case letters, digits and dashes."}})},
 		{"login", LoginPage(public, LoginForm{Next: "/settings/secrets"})},

@@ -1,0 +1,108 @@
+package api
+
+import "time"
+
+// Roles of a member.
+const (
+	RoleOwner  = "owner"
+	RoleAdmin  = "admin"
+	RoleMember = "member"
+)
+
+// TeamTypeTeam is the only type of a team: there are no personal ones.
+const TeamTypeTeam = "team"
+
+// Team is a team as one of its members sees it.
+type Team struct {
+	Object
+	Type           string `json:"type"`
+	Username       string `json:"username"`
+	Name           string `json:"name"`
+	Email          string `json:"email,omitempty"`
+	AvatarURL      string `json:"avatar_url"`
+	SetupCompleted bool   `json:"setup_completed"`
+	// Role is the asking user's own role.
+	Role           string `json:"role"`
+	MembersMayEdit bool   `json:"members_may_edit"`
+}
+
+// TeamCreate is the body of POST /teams.
+type TeamCreate struct {
+	Username string `json:"username"`
+	Name     string `json:"name,omitempty"`
+	Email    string `json:"email,omitempty"`
+}
+
+// TeamChange is the body of POST /teams/{id}; nil keeps what there is. The
+// email is accepted, since the SDK sends it, and not kept.
+type TeamChange struct {
+	Username *string `json:"username,omitempty"`
+	Name     *string `json:"name,omitempty"`
+	Email    *string `json:"email,omitempty"`
+}
+
+// UsernameAvailability answers GET /teams/check-username.
+type UsernameAvailability struct {
+	// Value is the name that was asked about; nothing is folded or trimmed.
+	Value     string `json:"value"`
+	Available bool   `json:"available"`
+	// Reason is "taken" or "reserved" (no team can have the name), and Detail
+	// says it in words.
+	Reason string `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Member is a person in a team.
+type Member struct {
+	Object
+	UserID string     `json:"user_id"`
+	TeamID string     `json:"team_id"`
+	Role   string     `json:"role"`
+	User   MemberUser `json:"user"`
+}
+
+// MemberUser is what a team knows of a person. There are no names and pictures.
+type MemberUser struct {
+	ID        string `json:"id"`
+	Email     string `json:"email"`
+	Name      string `json:"name"`
+	FullName  string `json:"full_name"`
+	AvatarURL string `json:"avatar_url"`
+}
+
+// MemberAdd is the body of POST /teams/{id}/members and of POST
+// /teams/{id}/invites.
+type MemberAdd struct {
+	Email string `json:"email"`
+	Role  string `json:"role"`
+}
+
+// MemberRole is the body of POST /teams/{id}/members/{user}/role.
+type MemberRole struct {
+	Role string `json:"role"`
+}
+
+// TeamTransfer is the body of POST /teams/{id}/transfer.
+type TeamTransfer struct {
+	UserID string `json:"user_id"`
+}
+
+// Invite is an offer to an address to join a team. It never holds the link.
+type Invite struct {
+	Object
+	TeamID string `json:"team_id"`
+	Email  string `json:"email"`
+	Role   string `json:"role"`
+	// Status is "pending", "expired", or "revoked" where the inviter may not
+	// invite any more.
+	Status    string     `json:"status"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	InvitedBy MemberUser `json:"invited_by"`
+}
+
+// InviteCreated is the answer to POST /teams/{id}/invites, the only one that
+// holds the link. The server encodes it with MarshalRevealed.
+type InviteCreated struct {
+	Invite
+	Link *Plaintext `json:"link"`
+}
