@@ -29,22 +29,23 @@ var imports = map[string][]string{
 	"manifest": {"envvar"},
 	"listing":  {"problem"},
 	// The domain.
-	"audit":    {"problem", "team"},
-	"secret":   {"audit", "envelope", "envvar", "listing", "problem", "redact", "team"},
-	"app":      {"audit", "problem", "secret", "team"},
-	"account":  {"audit", "problem", "redact", "team"},
-	"auth":     {"account", "audit", "problem", "redact", "team"},
-	"rotation": {"audit", "envelope", "envvar", "problem", "team"},
+	"audit":       {"problem", "team"},
+	"secret":      {"audit", "envelope", "envvar", "listing", "problem", "redact", "team"},
+	"app":         {"audit", "problem", "secret", "team"},
+	"account":     {"audit", "problem", "redact", "team"},
+	"auth":        {"account", "audit", "problem", "redact", "team"},
+	"integration": {"audit", "problem", "team"},
+	"rotation":    {"audit", "envelope", "envvar", "problem", "team"},
 	// The server's outside.
 	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "listing", "problem", "rotation", "secret", "team"},
 	"views":    {"static"},
-	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "listing", "problem", "redact", "secret", "static", "team", "views"},
+	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "integration", "listing", "problem", "redact", "secret", "static", "team", "views"},
 	// The client.
 	"api":    {"envvar", "redact"},
 	"runner": {"envvar", "redact"},
 	"cli":    {"api", "envvar", "manifest", "redact", "runner"},
 	// The wiring.
-	"": {"account", "app", "audit", "auth", "backup", "cli", "db", "envelope", "handlers", "redact", "rotation", "runner", "secret"},
+	"": {"account", "app", "audit", "auth", "backup", "cli", "db", "envelope", "handlers", "integration", "redact", "rotation", "runner", "secret"},
 	// Tests' own.
 	"db/dbtest": {"db", "envelope", "team"},
 	"e2e":       {},

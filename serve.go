@@ -21,6 +21,7 @@ import (
 	"infsh/auth"
 	"infsh/cli"
 	"infsh/handlers"
+	"infsh/integration"
 	"infsh/runner"
 	"infsh/secret"
 )
@@ -32,7 +33,8 @@ const (
 	readTimeout       = 20 * time.Second
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = 60 * time.Second
-	maxHeaderBytes    = 32 << 10
+	// The handlers' own limit is narrower, and answers in words.
+	maxHeaderBytes = 48 << 10
 	// shutdownTimeout leaves room within the 10 s that a supervisor is promised.
 	shutdownTimeout = 9 * time.Second
 	// sweepInterval is how often expired sessions are removed.
@@ -131,6 +133,7 @@ func newServices(st *store, secure bool) handlers.Services {
 		Secrets:       secret.NewService(st.db.Secrets(), st.kek),
 		Apps:          app.NewService(st.db.Apps()),
 		Audit:         audit.NewService(st.db),
+		Integrations:  integration.NewService(st.db),
 		Authenticator: auth.NewAuthenticator(st.db.Auth(), sessions, handlers.RequestID),
 	}
 }

@@ -96,19 +96,6 @@ func (s *server) checkApp(w http.ResponseWriter, r *http.Request, actor team.Act
 	return writeJSON(w, http.StatusOK, checkJSON(report, unused))
 }
 
-// checkIntegrations is the check as the SDK speaks it.
-func (s *server) checkIntegrations(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var body api.IntegrationsCheckRequest
-	if err := decode(r, &body); err != nil {
-		return err
-	}
-	report, err := s.Secrets.Check(r.Context(), actor, requirements(body.Secrets, body.Integrations))
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, api.IntegrationsCheckResponse{Satisfied: report.Satisfied(), Errors: requirementErrors(report.Blocking(), report.TeamName)})
-}
-
 func requirements(secrets []api.SecretRequirement, integrations []api.IntegrationRequirement) []secret.Requirement {
 	out := make([]secret.Requirement, 0, len(secrets)+len(integrations))
 	for _, r := range secrets {

@@ -33,6 +33,8 @@ var statuses = map[problem.Code]int{
 	problem.Conflict:             http.StatusConflict,
 	problem.RequirementsNotMet:   http.StatusPreconditionFailed,
 	problem.TooLarge:             http.StatusRequestEntityTooLarge,
+	problem.HeaderTooLarge:       http.StatusRequestHeaderFieldsTooLarge,
+	problem.NotImplemented:       http.StatusNotImplemented,
 	problem.UnsupportedMedia:     http.StatusUnsupportedMediaType,
 	problem.RateLimited:          http.StatusTooManyRequests,
 	problem.Unavailable:          http.StatusServiceUnavailable,
@@ -53,9 +55,12 @@ var headlines = map[int]string{
 	http.StatusConflict:              "Not changed",
 	http.StatusRequestEntityTooLarge: "Too large",
 	http.StatusUnsupportedMediaType:  "Unknown kind of content",
-	http.StatusTooManyRequests:       "Too many attempts",
-	http.StatusServiceUnavailable:    "Not available just now",
-	http.StatusInternalServerError:   "Something went wrong",
+	http.StatusNotImplemented:        "Not possible yet",
+
+	http.StatusRequestHeaderFieldsTooLarge: "Too large",
+	http.StatusTooManyRequests:             "Too many attempts",
+	http.StatusServiceUnavailable:          "Not available just now",
+	http.StatusInternalServerError:         "Something went wrong",
 }
 
 // describe turns any error into one for a person. What the domain did not make

@@ -30,7 +30,7 @@ func RequestID(r *http.Request) string {
 
 // wrap puts around all routes what each answer needs, errors included.
 func (s *server) wrap(next http.Handler) http.Handler {
-	return s.behindProxies(s.observe(s.recoverPanics(s.secureHeaders(s.limitBody(s.refuseCrossOrigin(next))))))
+	return s.behindProxies(s.observe(s.recoverPanics(s.secureHeaders(s.limitHeader(s.limitBody(s.refuseCrossOrigin(next)))))))
 }
 
 // observe gives the request its id, and logs one line when it is done: the
@@ -145,6 +145,27 @@ func (s *server) secureHeaders(next http.Handler) http.Handler {
 		}
 		if s.secure() {
 			h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// maxHeader is in bytes. The HTTP server's own limit is wider, because it answers
+// in plain text.
+const maxHeader = 32 << 10
+
+func (s *server) limitHeader(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size := len(r.RequestURI)
+		for name, values := range r.Header {
+			for _, v := range values {
+				size += len(name) + len(v) + len(": \r\n")
+			}
+		}
+		if size > maxHeader {
+			w.Header().Set("Connection", "close")
+			s.fail(w, r, problem.New(problem.HeaderTooLarge, "The address and headers of the request are larger than %d bytes.", maxHeader))
+			return
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 
 	"infsh/auth"
 	"infsh/team"
@@ -55,7 +56,7 @@ func (s *server) routes() []route {
 	ap := func(method, path string, f apiFunc) route {
 		return route{method: method, path: path, access: machine, api: f}
 	}
-	return []route{
+	return slices.Concat([]route{
 		// Health.
 		{method: "GET", path: "/healthz", access: health, public: s.healthz},
 		{method: "GET", path: "/readyz", access: health, public: s.readyz},
@@ -139,7 +140,6 @@ func (s *server) routes() []route {
 		ap("POST", "/api/apps/check", s.checkApp),
 		ap("GET", "/api/apps/{id}", s.getApp),
 		ap("GET", "/api/apps/{namespace}/{name}", s.getAppByName),
-		ap("POST", "/api/integrations/check", s.checkIntegrations),
 		ap("POST", "/api/apikeys/list", s.listAPIKeys),
 		ap("POST", "/api/apikeys", s.createAPIKey),
 		ap("DELETE", "/api/apikeys/{id}", s.revokeAPIKey),
@@ -148,7 +148,7 @@ func (s *server) routes() []route {
 
 		// Runners.
 		{method: "POST", path: "/internal/v1/resolve", access: runner, api: s.resolve},
-	}
+	}, s.integrationRoutes("/api/integrations"), s.integrationRoutes("/api/credentials")) // as the official SDK calls them
 }
 
 // mount is the only way from a route to a handler: it obtains the actor that

@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	pathpkg "path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,6 +21,7 @@ import (
 	"infsh/app"
 	"infsh/audit"
 	"infsh/auth"
+	"infsh/integration"
 	"infsh/secret"
 )
 
@@ -31,6 +34,8 @@ type Services struct {
 	Secrets  *secret.Service
 	Apps     *app.Service
 	Audit    *audit.Service
+	// Integrations are connections to outside services.
+	Integrations *integration.Service
 	// Authenticator turns requests into actors.
 	Authenticator *auth.Authenticator
 }
@@ -93,7 +98,16 @@ func (s *server) mux(want func(route) bool) http.Handler {
 		}
 		s.fail(w, r, notFound())
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// No name has a NUL, and a database may refuse to be asked for one. The
+		// mux would lead a program to another address, in HTML.
+		path := r.URL.EscapedPath()
+		if strings.ContainsRune(r.URL.Path, 0) || !utf8.ValidString(r.URL.Path) || isMachine(r) && path != pathpkg.Clean(path) {
+			s.fail(w, r, notFound())
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // elsewhere is the pattern of what no route takes.
@@ -122,7 +136,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func isMachine(r *http.Request) bool {
-	return strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/internal/") || r.URL.Path == "/api"
+	first, _, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/")
+	return first == "api" || first == "internal"
 }
 
 func (s *server) secure() bool { return s.config.PublicURL.Scheme == "https" }

@@ -18,10 +18,13 @@ import (
 	"infsh/auth"
 	"infsh/db/dbtest"
 	"infsh/envelope"
+	"infsh/integration"
 	"infsh/redact"
 	"infsh/secret"
 	"infsh/team"
 )
+
+var discard = slog.New(slog.DiscardHandler)
 
 const (
 	origin   = "https://infsh.example"
@@ -75,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	w.services = Services{
 		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()),
 		Devices: auth.NewDevices(d.Auth()), Secrets: secret.NewService(d.Secrets(), kek), Apps: app.NewService(d.Apps()),
-		Audit: audit.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
+		Audit: audit.NewService(d), Integrations: integration.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
 	}
 	w.handlers = New(Config{
 		PublicURL: public, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),

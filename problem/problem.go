@@ -29,6 +29,8 @@ const (
 	Conflict           Code = "conflict"
 	RequirementsNotMet Code = "requirements_not_met"
 	TooLarge           Code = "too_large"
+	HeaderTooLarge     Code = "header_too_large"
+	NotImplemented     Code = "not_implemented"
 	UnsupportedMedia   Code = "unsupported_media_type"
 	RateLimited        Code = "rate_limited"
 	Unavailable        Code = "unavailable"

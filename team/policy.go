@@ -17,6 +17,9 @@ const (
 	CheckApp   Action = "app.check"
 	ResolveApp Action = "app.resolve"
 
+	ListIntegrations   Action = "integration.list"
+	ConnectIntegration Action = "integration.connect"
+
 	ListAPIKeys  Action = "apikey.list"
 	CreateAPIKey Action = "apikey.create"
 	RevokeAPIKey Action = "apikey.revoke"
@@ -70,6 +73,9 @@ var policy = map[Action]rule{
 	CheckApp:   {role: Member, scope: ScopeAppsRead, words: "checking an app's requirements"},
 	DeployApp:  {role: Member, scope: ScopeAppsWrite, words: "deploying apps"},
 	ResolveApp: {role: Member, scope: ScopeAppsExecute, words: "running apps"},
+
+	ListIntegrations:   {role: Member, scope: ScopeIntegrationsRead, words: "seeing integrations"},
+	ConnectIntegration: {role: Admin, scope: ScopeIntegrationsWrite, words: "connecting integrations"},
 
 	ListAPIKeys:  {role: Member, scope: ScopeAPIKeysRead, words: "seeing API keys"},
 	CreateAPIKey: {role: Member, scope: ScopeAPIKeysWrite, words: "making API keys"},
