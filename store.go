@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -25,7 +22,7 @@ type store struct {
 	// isNew says that there was no store before it was opened.
 	isNew bool
 
-	kekAnswer kekAnswer
+	kekAnswers, diskAnswers answers
 }
 
 // openStore opens the store that the settings name, and makes a new one if
@@ -148,36 +145,4 @@ func openKEK(s settings, mayCreate bool) (*envelope.KEK, error) {
 		return nil, fmt.Errorf("--kek-old: %w", err)
 	}
 	return kek.And(old), nil
-}
-
-// kekAnswerFor is how long ready believes the last answer about the KEK, so
-// that probes, which anybody may send, don't become requests to a key service.
-const kekAnswerFor = 2 * time.Second
-
-// kekAnswer is what the KEK said last, and about what.
-type kekAnswer struct {
-	mu    sync.Mutex
-	until time.Time
-	about db.Identity
-	err   error
-}
-
-// ready reports whether the database answers and is still the store that the
-// KEK belongs to.
-func (s *store) ready(ctx context.Context) error {
-	id, ok, err := s.db.Identity(ctx)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return errors.New("the store has no identity")
-	}
-	a := &s.kekAnswer
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if time.Now().After(a.until) || !reflect.DeepEqual(a.about, id) {
-		a.err = belongs(s.kek, id)
-		a.about, a.until = id, time.Now().Add(kekAnswerFor)
-	}
-	return a.err
 }

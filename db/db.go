@@ -46,6 +46,8 @@ type DB struct {
 	// Of PostgreSQL alone.
 	connector *connector
 	limits    limits
+	// Of SQLite alone.
+	written lastWrite
 }
 
 type dialect string
@@ -284,6 +286,9 @@ func (d *DB) statement() querier {
 }
 
 func (d *DB) transact(ctx context.Context, pool *sqlx.DB, opts *sql.TxOptions, fn func(querier) error) (err error) {
+	if pool == d.writer {
+		defer func() { d.written.note(err) }()
+	}
 	tx, end, err := d.begin(ctx, pool, opts)
 	if err != nil {
 		return err

@@ -55,14 +55,14 @@ func (e *uncertain) Unwrap() error { return e.cause }
 var errBusy = errors.New("all connections to the database are in use, or none could be made, for too long")
 
 // answered reports whether a failed commit certainly did nothing: it was not
-// sent, or PostgreSQL refused it.
+// sent, or the database refused it.
 func answered(err error) bool {
 	if errors.Is(err, errNotSent) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, pq.ErrInFailedTransaction) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
 	_, ok := postgresCode(err)
-	return ok
+	return ok || notStored(err)
 }
 
 // lost reports whether the connection to PostgreSQL is gone or going. lib/pq
@@ -84,6 +84,7 @@ func lost(err error) bool {
 const (
 	noAnswer = "The database does not answer, so nothing was done. Try again."
 	tooSlow  = "The database took too long, so nothing was done. Try again."
+	noDisk   = "The server can't use its database just now, so nothing was done. Try again; if it stays so, its operator must look at the disk."
 )
 
 // failure makes an error of the database's own problem.Unavailable. Where the
@@ -100,6 +101,8 @@ func failure(ctx context.Context, err error) error {
 	}
 	code, ok := postgresCode(err)
 	switch {
+	case diskFailed(err):
+		return &problem.Error{Code: problem.Unavailable, Detail: noDisk, Cause: err}
 	case code == pqerror.QueryCanceled, code == pqerror.LockNotAvailable, errors.Is(err, context.DeadlineExceeded):
 		return &problem.Error{Code: problem.Unavailable, Detail: tooSlow, Cause: err}
 	case lost(err), ok && (retryable(err) || !ofTheRow(code)), errors.As(err, new(*connectError)), errors.Is(err, sql.ErrTxDone):

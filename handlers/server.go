@@ -50,7 +50,7 @@ type Config struct {
 	InternalApart bool
 	// Collectors are metrics of other parts, served with those of this package.
 	Collectors []prometheus.Collector
-	// Ready says whether the database and the KEK answer.
+	// Ready says whether the database and the KEK answer, within its context.
 	Ready func(context.Context) error
 	Log   *slog.Logger
 }
