@@ -74,6 +74,8 @@ type RequirementError struct {
 	Key     string          `json:"key"`
 	Message string          `json:"message"`
 	Action  Action          `json:"action"`
+	// StagedVersion is set where activating it is what there is to do.
+	StagedVersion int64 `json:"staged_version,omitempty"`
 }
 
 // ActionType is what a person has to do.
@@ -128,10 +130,13 @@ type CheckItem struct {
 	Optional bool       `json:"optional"`
 	State    CheckState `json:"state"`
 	// Version is the current version of a secret that is set, else 0.
-	Version    int64      `json:"version,omitempty"`
-	Message    string     `json:"message,omitempty"`
-	NearMisses []NearMiss `json:"near_misses,omitempty"`
-	URL        string     `json:"url,omitempty"`
+	Version int64 `json:"version,omitempty"`
+	// StagedVersion is the newest version of a secret that is not set because
+	// all of its versions are staged.
+	StagedVersion int64      `json:"staged_version,omitempty"`
+	Message       string     `json:"message,omitempty"`
+	NearMisses    []NearMiss `json:"near_misses,omitempty"`
+	URL           string     `json:"url,omitempty"`
 }
 
 // NearMiss is a secret that is set and may be the one that was meant. Team is

@@ -202,6 +202,21 @@ func (c *Client) RollbackSecret(ctx context.Context, key string, version int64) 
 	return secret, err
 }
 
+// ActivateSecret puts a kept version into use, without making a new one.
+func (c *Client) ActivateSecret(ctx context.Context, key string, version int64) (Secret, error) {
+	var secret Secret
+	path, err := c.secretPath(key, "/activate", "")
+	if err != nil {
+		return secret, err
+	}
+	body, err := json.Marshal(ActivateRequest{Version: version})
+	if err != nil {
+		return secret, err
+	}
+	_, err = c.write(ctx, http.MethodPost, path, body, nil, &secret)
+	return secret, err
+}
+
 // ImportSecrets writes several secrets at once, or with DryRun says what that
 // would do.
 func (c *Client) ImportSecrets(ctx context.Context, in ImportRequest) (ImportResponse, error) {

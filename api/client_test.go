@@ -258,6 +258,7 @@ func TestOnlyWhatChangesNothingIsRepeated(t *testing.T) {
 		"create":   {false, func(ctx context.Context, c *Client) error { _, err := c.CreateSecret(ctx, SecretWrite{}); return err }},
 		"delete":   {false, func(ctx context.Context, c *Client) error { return c.DeleteSecret(ctx, "K") }},
 		"rollback": {false, func(ctx context.Context, c *Client) error { _, err := c.RollbackSecret(ctx, "K", 1); return err }},
+		"activate": {false, func(ctx context.Context, c *Client) error { _, err := c.ActivateSecret(ctx, "K", 1); return err }},
 		"import": {false, func(ctx context.Context, c *Client) error {
 			_, err := c.ImportSecrets(ctx, ImportRequest{})
 			return err

@@ -12,9 +12,17 @@ type Secret struct {
 	MaskedValue string `json:"masked_value"`
 	Description string `json:"description"`
 	Scope       string `json:"scope"`
-	Version     int64  `json:"version"`
+	// Version is the one in use, 0 while all versions are staged.
+	Version int64 `json:"version"`
+	// StagedVersion is the newest version that was never in use. MaskedValue is
+	// of it where none is in use.
+	StagedVersion int64 `json:"staged_version,omitempty"`
 	// UpdatedBy is the email of who made the current version.
 	UpdatedBy string `json:"updated_by"`
+	// StoredVersion, in the answer to a write, is the version that holds the
+	// value that was sent; Unchanged says that it held it before.
+	StoredVersion int64 `json:"stored_version,omitempty"`
+	Unchanged     bool  `json:"unchanged,omitempty"`
 	// Warnings are sentences for the person who has just written the secret.
 	Warnings []string `json:"warnings,omitempty"`
 	// Value is set in the answer of GET /secrets/reveal/{key} alone. The server
@@ -30,15 +38,33 @@ type SecretWrite struct {
 	Description    *string    `json:"description,omitempty"`
 	AllowRiskyName bool       `json:"allow_risky_name,omitempty"`
 	Verbatim       bool       `json:"verbatim,omitempty"`
+	// Stage stores the value without using it, until it is activated.
+	Stage bool `json:"stage,omitempty"`
 }
+
+// VersionState is what a version is for now.
+type VersionState string
+
+// The states of a version.
+const (
+	// VersionActive is the version in use.
+	VersionActive VersionState = "active"
+	// VersionStaged was never in use.
+	VersionStaged VersionState = "staged"
+	// VersionSuperseded was in use once.
+	VersionSuperseded VersionState = "superseded"
+)
 
 // SecretVersion is one entry of a secret's history.
 type SecretVersion struct {
-	Version   int64     `json:"version"`
-	CreatedAt time.Time `json:"created_at"`
+	Version     int64     `json:"version"`
+	MaskedValue string    `json:"masked_value"`
+	CreatedAt   time.Time `json:"created_at"`
 	// CreatedBy is an email.
-	CreatedBy string `json:"created_by"`
-	Current   bool   `json:"current"`
+	CreatedBy string       `json:"created_by"`
+	State     VersionState `json:"state"`
+	// Current is true of the active version.
+	Current bool `json:"current"`
 }
 
 // SecretVersions is the answer to GET /secrets/versions/{key}, newest first.
@@ -48,6 +74,12 @@ type SecretVersions struct {
 
 // RollbackRequest is the body of POST /secrets/rollback/{key}.
 type RollbackRequest struct {
+	Version int64 `json:"version"`
+}
+
+// ActivateRequest is the body of POST /secrets/activate/{key}. Version is any
+// kept one.
+type ActivateRequest struct {
 	Version int64 `json:"version"`
 }
 

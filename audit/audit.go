@@ -21,6 +21,9 @@ const (
 	// Failed is an act that was permitted and came to nothing: a wrong
 	// password, a required secret that is missing.
 	Failed Outcome = "failed"
+	// Unchanged is an act that was permitted and had nothing to change: the
+	// value was the one that is set.
+	Unchanged Outcome = "unchanged"
 )
 
 // Acts that no team policy governs. The others have the name of their

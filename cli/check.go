@@ -99,6 +99,9 @@ func stateOf(item api.CheckItem) string {
 		}
 		return "set"
 	case api.StateMissing, api.StateMissingOptional:
+		if item.StagedVersion > 0 {
+			return fmt.Sprintf("staged, version %d", item.StagedVersion)
+		}
 		return "missing"
 	case api.StateUnavailable:
 		return "not available"
@@ -120,7 +123,7 @@ func (p *program) todo(check api.CheckResponse) []string {
 				lines = append(lines, "  "+nearMiss(near))
 			}
 		}
-		if command := setCommand(item.Key); command != "" && item.Kind == api.CheckSecret {
+		if command := remedy(item.Key, item.StagedVersion); command != "" && item.Kind == api.CheckSecret {
 			lines = append(lines, "  "+command)
 		}
 		if link := p.link(item.URL); link != "" {

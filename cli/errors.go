@@ -169,7 +169,7 @@ func (p *program) requirementLines(e *api.Error) []string {
 	lines := []string{"requirements not met: nothing was started"}
 	for _, r := range e.Requirements {
 		lines = append(lines, about(r.Key, r.Message))
-		if command := setCommand(r.Key); command != "" && r.Type == api.RequirementSecret {
+		if command := remedy(r.Key, r.StagedVersion); command != "" && r.Type == api.RequirementSecret {
 			lines = append(lines, "  "+command)
 		}
 		if link := p.link(r.Action.URL); link != "" {
@@ -193,6 +193,16 @@ func (p *program) link(address string) string {
 		return ""
 	}
 	return address
+}
+
+// remedy is the command that makes a missing key one that is set: another
+// where a value of it is staged already.
+func remedy(key string, staged int64) string {
+	command := setCommand(key)
+	if command != "" && staged > 0 {
+		return fmt.Sprintf("infsh secrets activate %s --version %d", key, staged)
+	}
+	return command
 }
 
 // setCommand is a command to copy. A key that a server made up, with a shell's

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"infsh/api"
 	"infsh/envvar"
 )
 
@@ -23,7 +25,7 @@ func (p *program) secretsCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		p.secretsSetCommand(), p.secretsListCommand(), p.secretsGetCommand(), p.secretsDeleteCommand(),
-		p.secretsHistoryCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(),
+		p.secretsHistoryCommand(), p.secretsActivateCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(),
 	)
 	return cmd
 }
@@ -64,7 +66,7 @@ func (p *program) secretsListCommand() *cobra.Command {
 			rows := [][]string{{"KEY", "VALUE", "VERSION", "UPDATED (UTC)", "BY", "DESCRIPTION"}}
 			for _, secret := range secrets {
 				rows = append(rows, []string{
-					secret.Key, secret.MaskedValue, strconv.FormatInt(secret.Version, 10),
+					secret.Key, secret.MaskedValue, versionOf(secret),
 					stamp(secret.UpdatedAt), secret.UpdatedBy, secret.Description,
 				})
 			}
@@ -74,6 +76,14 @@ func (p *program) secretsListCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
 	return cmd
+}
+
+// versionOf names the version in use, or the one that is staged where none is.
+func versionOf(secret api.Secret) string {
+	if secret.Version == 0 && secret.StagedVersion > 0 {
+		return fmt.Sprintf("%d (staged)", secret.StagedVersion)
+	}
+	return strconv.FormatInt(secret.Version, 10)
 }
 
 func (p *program) secretsGetCommand() *cobra.Command {
@@ -109,6 +119,9 @@ it only on a terminal. The server records who revealed what.`,
 				return p.json(secret)
 			}
 			p.printf("%s\n", inert(secret.MaskedValue))
+			if secret.Version == 0 && secret.StagedVersion > 0 {
+				p.notef("note: no version of %s is in use yet; this is the staged version %d.", inert(secret.Key), secret.StagedVersion)
+			}
 			return nil
 		},
 	}

@@ -275,15 +275,17 @@ func TestDeleteAsksByName(t *testing.T) {
 func TestHistoryAndRollback(t *testing.T) {
 	w := newWorld(t, serve(t, routes{
 		"GET /api/secrets/versions/K": `{"items":[
-			{"version":10,"created_at":"2026-01-02T03:04:05Z","created_by":"ada@example.com","current":true},
-			{"version":9,"created_at":"2026-01-01T03:04:05Z","created_by":"bo@example.com"}]}`,
+			{"version":11,"masked_value":"••••••••","created_at":"2026-01-03T03:04:05Z","created_by":"ada@example.com","state":"staged"},
+			{"version":10,"masked_value":"••••••••here","created_at":"2026-01-02T03:04:05Z","created_by":"ada@example.com","state":"active","current":true},
+			{"version":9,"masked_value":"••••••••","created_at":"2026-01-01T03:04:05Z","created_by":"bo@example.com","state":"superseded"}]}`,
 		"POST /api/secrets/rollback/K": `{"key":"K","masked_value":"••••••••","version":11}`,
 	}))
 	r := w.run("secrets", "history", "K")
 	r.want(t, ExitOK)
-	const want = `VERSION  CREATED (UTC)     BY
-10       2026-01-02 03:04  ada@example.com  current
-9        2026-01-01 03:04  bo@example.com
+	const want = `VERSION  STATE       VALUE         CREATED (UTC)     BY
+11       staged      ••••••••      2026-01-03 03:04  ada@example.com
+10       active      ••••••••here  2026-01-02 03:04  ada@example.com
+9        superseded  ••••••••      2026-01-01 03:04  bo@example.com
 `
 	if r.out != want {
 		t.Errorf("got\n%s\nwant\n%s", r.out, want)

@@ -15,6 +15,7 @@ func (p *program) secretsSetCommand() *cobra.Command {
 		description string
 		allowRisky  bool
 		verbatim    bool
+		stage       bool
 	)
 	cmd := &cobra.Command{
 		Use:   "set KEY [VALUE]",
@@ -30,10 +31,14 @@ A value is 1 to 65536 bytes of UTF-8 without NUL. Spaces at its ends are
 refused unless --verbatim is given. One line break at the end of a single line
 from standard input is not part of the value, unless --verbatim is given.
 
+The value that is set already makes no new version. With --stage the value is
+stored as a version that is not used yet; "infsh secrets activate" uses it.
+
 A description that is not given stays as it is; -d "" removes it.`,
 		Example: `  infsh secrets set OPENAI_API_KEY
   infsh secrets set OPENAI_API_KEY sk-your-key-here
   infsh secrets set OPENAI_API_KEY sk-your-key-here -d "For GPT-4 API calls"
+  infsh secrets set OPENAI_API_KEY --stage
   infsh secrets set TLS_KEY < key.pem
   infsh secrets set ODD_VALUE -- -begins-with-a-dash`,
 		Args: cobra.RangeArgs(1, 2),
@@ -56,7 +61,7 @@ A description that is not given stays as it is; -d "" removes it.`,
 			}
 			in := api.SecretWrite{
 				Key: string(key), Value: api.NewPlaintext(value),
-				AllowRiskyName: allowRisky, Verbatim: verbatim,
+				AllowRiskyName: allowRisky, Verbatim: verbatim, Stage: stage,
 			}
 			if cmd.Flags().Changed("description") {
 				in.Description = &description
@@ -65,7 +70,7 @@ A description that is not given stays as it is; -d "" removes it.`,
 			if err != nil {
 				return err
 			}
-			p.printf("Set %s to %s, version %d.\n", inert(secret.Key), inert(secret.MaskedValue), secret.Version)
+			p.showSet(secret, in)
 			for _, warning := range secret.Warnings {
 				p.notef("warning: %s", warning)
 			}
@@ -83,8 +88,30 @@ A description that is not given stays as it is; -d "" removes it.`,
 	})
 	cmd.Flags().StringVarP(&description, "description", "d", "", "what the secret is for")
 	cmd.Flags().BoolVar(&allowRisky, "allow-risky-name", false, "permit a name that redirects traffic or trust, such as HTTPS_PROXY")
+	cmd.Flags().BoolVar(&stage, "stage", false, "store the value without using it yet")
 	cmd.Flags().BoolVar(&verbatim, "verbatim", false, "keep spaces and line breaks at the ends")
 	return cmd
+}
+
+// showSet says what became of a value.
+func (p *program) showSet(secret api.Secret, in api.SecretWrite) {
+	key := inert(secret.Key)
+	switch {
+	case secret.Unchanged:
+		p.printf("%s is unchanged: version %d holds this value already.\n", key, secret.StoredVersion)
+		if in.Description != nil {
+			p.printf("Its description is saved.\n")
+		}
+	case in.Stage:
+		if secret.Version > 0 {
+			p.printf("Staged version %d of %s; version %d stays in use.\n", secret.StoredVersion, key, secret.Version)
+		} else {
+			p.printf("Staged version %d of %s; no version is in use yet.\n", secret.StoredVersion, key)
+		}
+		p.notef("Use it: infsh secrets activate %s --version %d", key, secret.StoredVersion)
+	default:
+		p.printf("Set %s to %s, version %d.\n", key, inert(secret.MaskedValue), secret.Version)
+	}
 }
 
 // secretValue gets the value from the arguments, a hidden prompt or standard

@@ -39,6 +39,7 @@ type secretRow struct {
 	Key         string `db:"key"`
 	Description string `db:"description"`
 	Version     int64  `db:"version"`
+	Staged      int64  `db:"staged_version"`
 	Hint        []byte `db:"hint"`
 	Value       []byte `db:"value"`
 	CreatedAt   int64  `db:"created_at"`
@@ -50,26 +51,32 @@ type secretRow struct {
 
 func (r secretRow) record() secret.Record {
 	return secret.Record{
-		ID: r.ID, TeamID: r.TeamID, Key: envvar.Key(r.Key), Description: r.Description, Version: r.Version, Hint: r.Hint,
+		ID: r.ID, TeamID: r.TeamID, Key: envvar.Key(r.Key), Description: r.Description, Version: r.Version, StagedVersion: r.Staged, Hint: r.Hint,
 		CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
 		CreatedByID: r.CreatedByID, UpdatedByID: r.UpdatedByID, UpdatedBy: r.UpdatedBy,
 	}
 }
 
-// secretColumns are those of a record; selectSecrets reads them, and
-// selectHeld the current version's ciphertext too. What follows begins with
-// the rest of a WHERE that starts with the team.
+// newestStaged is the newest version of s that was never in use.
+const newestStaged = `(SELECT MAX(w.version) FROM secret_versions w WHERE w.team_id = s.team_id AND w.secret_id = s.id AND w.staged = 1)`
+
+// secretColumns are those of a record. selectSecrets reads them with the hint
+// of the version in use, or of the newest staged one where none is; selectHeld
+// reads the version in use, with its ciphertext. What follows begins with the
+// rest of a WHERE that starts with the team.
 const (
 	secretColumns = `SELECT s.id, s.team_id, s.key, s.description, s.version, v.hint, s.created_at, s.updated_at,
 		s.created_by, s.updated_by, COALESCE(u.email, '') AS updated_by_email`
 	fromSecrets = `
 	FROM secrets s
-	JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = s.version
+	JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = `
+	ofTeam = `
 	LEFT JOIN users u ON u.id = s.updated_by
 	WHERE s.team_id = ?`
 
-	selectSecrets = secretColumns + fromSecrets
-	selectHeld    = secretColumns + ", v.value" + fromSecrets
+	selectSecrets = secretColumns + ", COALESCE(" + newestStaged + ", 0) AS staged_version" +
+		fromSecrets + "CASE WHEN s.version > 0 THEN s.version ELSE " + newestStaged + " END" + ofTeam
+	selectHeld = secretColumns + ", v.value" + fromSecrets + "s.version" + ofTeam
 )
 
 // secretPages are the secrets by pages. Whoever counts them needs no version,
@@ -134,6 +141,29 @@ func (t secretTx) Keys(ctx context.Context, team string) ([]envvar.Key, error) {
 	return keys, err
 }
 
+func (t secretTx) KeysInUse(ctx context.Context, team string) ([]envvar.Key, error) {
+	var keys []envvar.Key
+	err := t.q.list(ctx, &keys, "SELECT key FROM secrets WHERE team_id = ? AND version > 0 ORDER BY key", team)
+	return keys, err
+}
+
+func (t secretTx) OnlyStaged(ctx context.Context, team string, keys []envvar.Key) (map[envvar.Key]int64, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var rows []struct {
+		Key    envvar.Key `db:"key"`
+		Staged int64      `db:"staged_version"`
+	}
+	err := t.q.in(ctx, &rows, `SELECT s.key, COALESCE(`+newestStaged+`, 0) AS staged_version
+		FROM secrets s WHERE s.team_id = ? AND s.version = 0 AND s.key IN (?)`, team, keys)
+	out := map[envvar.Key]int64{}
+	for _, r := range rows {
+		out[r.Key] = r.Staged
+	}
+	return out, err
+}
+
 func (t secretTx) Record(ctx context.Context, team string, key envvar.Key) (secret.Record, error) {
 	var row secretRow
 	err := t.q.get(ctx, &row, selectSecrets+" AND s.key = ?", team, string(key))
@@ -160,6 +190,7 @@ func (t secretTx) Current(ctx context.Context, team string, keys []envvar.Key) (
 
 type sealedRow struct {
 	Version     int64  `db:"version"`
+	Staged      int64  `db:"staged"`
 	Value       []byte `db:"value"`
 	Hint        []byte `db:"hint"`
 	CreatedAt   int64  `db:"created_at"`
@@ -168,10 +199,10 @@ type sealedRow struct {
 }
 
 func (r sealedRow) sealed() secret.Sealed {
-	return secret.Sealed{Number: r.Version, Value: r.Value, Hint: r.Hint, CreatedAt: fromMicros(r.CreatedAt), CreatedByID: r.CreatedByID, CreatedBy: r.CreatedBy}
+	return secret.Sealed{Number: r.Version, Staged: r.Staged != 0, Value: r.Value, Hint: r.Hint, CreatedAt: fromMicros(r.CreatedAt), CreatedByID: r.CreatedByID, CreatedBy: r.CreatedBy}
 }
 
-const selectVersions = `SELECT v.version, v.value, v.hint, v.created_at, v.created_by, COALESCE(u.email, '') AS created_by_email
+const selectVersions = `SELECT v.version, v.staged, v.value, v.hint, v.created_at, v.created_by, COALESCE(u.email, '') AS created_by_email
 	FROM secret_versions v LEFT JOIN users u ON u.id = v.created_by
 	WHERE v.team_id = ? AND v.secret_id = ?`
 
@@ -209,17 +240,30 @@ func (t secretTx) Insert(ctx context.Context, r secret.Record) error {
 func (t secretTx) SetCurrent(ctx context.Context, r secret.Record) error {
 	_, err := t.q.exec(ctx, "UPDATE secrets SET description = ?, version = ?, updated_by = ?, updated_at = ? WHERE team_id = ? AND id = ?",
 		r.Description, r.Version, r.UpdatedByID, micros(r.UpdatedAt), r.TeamID, r.ID)
+	if err != nil {
+		return err
+	}
+	_, err = t.q.exec(ctx, "UPDATE secret_versions SET staged = 0 WHERE team_id = ? AND secret_id = ? AND version = ? AND staged = 1", r.TeamID, r.ID, r.Version)
 	return err
+}
+
+func (t secretTx) LastNumber(ctx context.Context, team, secretID string) (last int64, err error) {
+	err = t.q.get(ctx, &last, "SELECT COALESCE(MAX(version), 0) FROM secret_versions WHERE team_id = ? AND secret_id = ?", team, secretID)
+	return last, err
 }
 
 func (t secretTx) AddVersion(ctx context.Context, team, secretID string, v secret.Sealed) error {
-	_, err := t.q.exec(ctx, "INSERT INTO secret_versions (team_id, secret_id, version, value, hint, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		team, secretID, v.Number, v.Value, v.Hint, v.CreatedByID, micros(v.CreatedAt))
+	staged := 0
+	if v.Staged {
+		staged = 1
+	}
+	_, err := t.q.exec(ctx, "INSERT INTO secret_versions (team_id, secret_id, version, staged, value, hint, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		team, secretID, v.Number, staged, v.Value, v.Hint, v.CreatedByID, micros(v.CreatedAt))
 	return err
 }
 
-func (t secretTx) Prune(ctx context.Context, team, secretID string, upTo int64) error {
-	_, err := t.q.exec(ctx, "DELETE FROM secret_versions WHERE team_id = ? AND secret_id = ? AND version <= ?", team, secretID, upTo)
+func (t secretTx) Prune(ctx context.Context, team, secretID string, upTo, inUse int64) error {
+	_, err := t.q.exec(ctx, "DELETE FROM secret_versions WHERE team_id = ? AND secret_id = ? AND version <= ? AND version <> ?", team, secretID, upTo, inUse)
 	return err
 }
 
@@ -239,7 +283,7 @@ func (t secretTx) TeamsHolding(ctx context.Context, user, exceptTeam string, key
 	}
 	err := t.q.in(ctx, &rows, `SELECT s.key, t.username
 		FROM memberships m JOIN teams t ON t.id = m.team_id JOIN secrets s ON s.team_id = m.team_id
-		WHERE m.user_id = ? AND m.team_id <> ? AND s.key IN (?) ORDER BY s.key, t.username`, user, exceptTeam, keys)
+		WHERE m.user_id = ? AND m.team_id <> ? AND s.version > 0 AND s.key IN (?) ORDER BY s.key, t.username`, user, exceptTeam, keys)
 	out := map[envvar.Key][]string{}
 	for _, r := range rows {
 		out[r.Key] = append(out[r.Key], r.Username)

@@ -46,7 +46,7 @@ var tables = []table{
 		text("id", "team_id", "key", "description"), integer("version"), text("created_by", "updated_by"),
 		integer("created_at", "updated_at"))},
 	{name: "secret_versions", order: "team_id, secret_id, version", columns: columns(
-		text("team_id", "secret_id"), integer("version"), bytes("value", "hint"), text("created_by"), integer("created_at"))},
+		text("team_id", "secret_id"), integer("version"), bytes("value", "hint"), text("created_by"), integer("created_at", "staged"))},
 	{name: "apps", order: "id", columns: columns(
 		text("id", "team_id", "namespace", "name", "description", "version_id", "created_by"), integer("created_at", "updated_at"))},
 	{name: "app_versions", order: "id", columns: columns(

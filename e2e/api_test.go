@@ -118,6 +118,7 @@ func TestJSONIsReadStrictly(t *testing.T) {
 		{route: "PUT /api/secrets/OPENAI_API_KEY", valid: `{"value":"$V"}`, text: "value", boolean: "verbatim", sdk: `"id":"x","short_id":"x","created_at":"2026-01-01T00:00:00Z","updated_at":null,"user_id":"x","team_id":"x","team":{"id":"x"},"visibility":"public","masked_value":"x","scope":"team","version":99,"updated_by":"eve@example.com","credential_id":""`},
 		{route: "POST /api/secrets/import", valid: `{"items":[{"key":"NEW_KEY","value":"$V"}],"overwrite":true}`, text: "items/0/value", boolean: "overwrite"},
 		{route: "POST /api/secrets/rollback/OPENAI_API_KEY", valid: `{"version":1}`, boolean: "version"},
+		{route: "POST /api/secrets/activate/OPENAI_API_KEY", valid: `{"version":1}`, boolean: "version"},
 		{route: "POST /api/teams", valid: `{"username":"gamma","name":"$V"}`, text: "username", sdk: `"id":"x","short_id":"x","created_at":"2026-01-01T00:00:00Z","updated_at":null,"user_id":"x","team_id":"x","team":{"id":"x"},"visibility":"public","type":"team","avatar_url":"","setup_completed":true,"role":"owner"`},
 		{route: "POST /api/apikeys", valid: `{"name":"$V"}`, text: "name", boolean: "scopes"},
 		{route: "POST /api/apps", valid: `{"name":"painter","description":"$V"}`, text: "description", boolean: "version", sdk: `"id":"x","short_id":"x","created_at":"2026-01-01T00:00:00Z","updated_at":null,"user_id":"x","team_id":"x","team":{"id":"x"},"visibility":"public","title":"x","agent_description":"","category":"chat","images":{},"version_id":"x","status":"active","preserve_current_version":false`},
@@ -492,6 +493,7 @@ func TestForeignObjectsDoNotExist(t *testing.T) {
 		{"GET", "/api/secrets/reveal/OPENAI_API_KEY", "/api/secrets/reveal/NO_SUCH_KEY", ""},
 		{"GET", "/api/secrets/versions/OPENAI_API_KEY", "/api/secrets/versions/NO_SUCH_KEY", ""},
 		{"POST", "/api/secrets/rollback/OPENAI_API_KEY", "/api/secrets/rollback/NO_SUCH_KEY", `{"version":1}`},
+		{"POST", "/api/secrets/activate/OPENAI_API_KEY", "/api/secrets/activate/NO_SUCH_KEY", `{"version":1}`},
 		{"GET", "/api/apps/" + appID, "/api/apps/" + nobody, ""},
 		{"GET", "/api/apps/acme/summarizer", "/api/apps/acme/no-such-app", ""},
 		{"GET", "/api/teams/" + w.ada.TeamID, "/api/teams/" + nobody, ""},
@@ -519,6 +521,7 @@ func TestForeignObjectsDoNotExist(t *testing.T) {
 		{"/settings/secrets/OPENAI_API_KEY", form("_method", "PUT", "value", "sk-of-mallory")},
 		{"/settings/secrets/OPENAI_API_KEY", form("_method", "DELETE")},
 		{"/settings/secrets/OPENAI_API_KEY/rollback", form("version", "1")},
+		{"/settings/secrets/OPENAI_API_KEY/activate", form("version", "1")},
 		{"/settings/apikeys/" + me.Key.ID, form("_method", "DELETE")},
 		{"/settings/members/" + w.mia.UserID + "/role", form("role", "owner")},
 		{"/settings/members/" + w.mia.UserID + "/remove", nil},
@@ -585,6 +588,7 @@ func TestFieldsThatAreNotTheClients(t *testing.T) {
 	for path, body := range map[string]string{
 		"/api/secrets/import":                  `{"items":[{"key":"NEW_KEY","value":"v","team_id":"` + w.eve.TeamID + `"}]}`,
 		"/api/secrets/rollback/OPENAI_API_KEY": `{"version":1,"team_id":"` + w.eve.TeamID + `"}`,
+		"/api/secrets/activate/OPENAI_API_KEY": `{"version":1,"team_id":"` + w.eve.TeamID + `"}`,
 		"/api/apps/check":                      `{"secrets":[],"integrations":[],"team_id":"` + w.eve.TeamID + `"}`,
 		"/internal/v1/resolve":                 `{"app":"acme/summarizer","team":"beta"}`,
 	} {

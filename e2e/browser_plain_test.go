@@ -81,7 +81,7 @@ func withoutJavaScript(t *testing.T, browser context.Context) {
 	}
 	p.errorAt("#rotate-value", "space")
 	p.follow(testid("rollback"))
-	p.see(testid("version-row")+":first-child", "v3 Current")
+	p.see(testid("version-row")+":first-child", "v3 Active")
 
 	// Another team, and back.
 	p.visit("/teams/new")

@@ -97,11 +97,11 @@ func theWalk(t *testing.T, browser context.Context) {
 	// Old values come back as a new version.
 	p.follow(row("OPENAI_API_KEY") + " a.key")
 	p.at("/settings/secrets/OPENAI_API_KEY")
-	p.see(testid("version-row")+":first-child", "v2 Current")
+	p.see(testid("version-row")+":first-child", "v2 Active")
 	p.follow(`[aria-label="Roll back to version 1"]`)
 	p.at("/settings/secrets/OPENAI_API_KEY")
 	p.see(testid("flash"), "rolled back")
-	p.see(testid("version-row")+":first-child", "v3 Current")
+	p.see(testid("version-row")+":first-child", "v3 Active")
 
 	// Deleting asks first, by name, and does nothing if one keeps it.
 	p.visit("/settings/secrets")

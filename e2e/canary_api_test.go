@@ -29,6 +29,9 @@ func (h *hunt) driveAPI(owner string) {
 	h.want(http.StatusConflict, h.api(owner, "POST", "/api/secrets", create("API_MADE_KEY", changed)))
 	h.want(http.StatusOK, h.api(owner, "PUT", "/api/secrets/API_MADE_KEY", `{"value":`+quote(plainValue)+`}`))
 	h.want(http.StatusOK, h.api(owner, "POST", "/api/secrets/rollback/API_MADE_KEY", `{"version":1}`))
+	h.want(http.StatusOK, h.api(owner, "PUT", "/api/secrets/API_MADE_KEY", `{"stage":true,"value":`+quote(plainValue)+`}`))
+	h.want(http.StatusOK, h.api(owner, "POST", "/api/secrets/activate/API_MADE_KEY", `{"version":4}`))
+	h.want(http.StatusOK, h.api(owner, "POST", "/api/secrets/activate/API_MADE_KEY", `{"version":3}`))
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/API_MADE_KEY", ""))
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/versions/API_MADE_KEY", ""))
 	h.want(http.StatusOK, h.api(owner, "POST", "/api/secrets/list", "{}"))
@@ -99,6 +102,7 @@ func (h *hunt) mistakesInBodies(owner, secret string) {
 			`{"items":[{"key":` + s + `}]}`,
 		},
 		"POST /api/secrets/rollback/OPENAI_API_KEY": {`{"version":` + s + `}`, `{"version":1,` + s + `:1}`, `{"version":1e400,"x":` + s + `}`},
+		"POST /api/secrets/activate/OPENAI_API_KEY": {`{"version":` + s + `}`, `{"version":1,` + s + `:1}`},
 		"POST /api/secrets/list": {
 			`{"limit":` + s + `}`, `{"cursor":` + s + `}`, `{"search":{"fields":[` + s + `],"term":"x"}}`, `{"sort":[{"field":` + s + `}]}`,
 			`{"sort":[{"field":"key","dir":` + s + `}]}`, `{"filters":[{"field":` + s + `,"value":"x"}]}`, `{"filters":[{"field":"key","operator":` + s + `,"value":"x"}]}`,
@@ -136,7 +140,7 @@ func (h *hunt) mistakesInAddresses(owner, secret string) {
 	path, query := url.PathEscape(secret), url.QueryEscape(secret)
 	for _, request := range []string{
 		"GET /api/secrets/" + path, "PUT /api/secrets/" + path, "DELETE /api/secrets/" + path, "GET /api/secrets/reveal/" + path,
-		"GET /api/secrets/versions/" + path, "POST /api/secrets/rollback/" + path, "GET /api/apps/" + path, "GET /api/apps/acme/" + path,
+		"GET /api/secrets/versions/" + path, "POST /api/secrets/rollback/" + path, "POST /api/secrets/activate/" + path, "GET /api/apps/" + path, "GET /api/apps/acme/" + path,
 		"GET /api/teams/" + path, "DELETE /api/apikeys/" + path, "GET /api/" + path, "PATCH /api/secrets/" + path, "GET /api/secrets/NO_SUCH_KEY?value=" + query,
 		"GET /" + path + "?value=" + query,
 	} {

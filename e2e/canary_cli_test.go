@@ -25,7 +25,7 @@ func (h *hunt) driveCommandLine(key string) {
 	h.cli(owner, "secrets", "set", "CLI_MADE_KEY", quotedValue)
 	h.cli(command{key: key, stdin: plainValue + "\n"}, "secrets", "set", "CLI_MADE_KEY", "-d", "from standard input")
 	h.cli(command{key: key, stdin: keyValue}, "secrets", "set", "CLI_MADE_KEY", "-")
-	for _, args := range [][]string{{"list"}, {"list", "--json"}, {"get", "CLI_MADE_KEY"}, {"get", "CLI_MADE_KEY", "--json"}, {"history", "CLI_MADE_KEY"}, {"rollback", "CLI_MADE_KEY", "--to", "1"}} {
+	for _, args := range [][]string{{"list"}, {"list", "--json"}, {"get", "CLI_MADE_KEY"}, {"get", "CLI_MADE_KEY", "--json"}, {"history", "CLI_MADE_KEY"}, {"rollback", "CLI_MADE_KEY", "--to", "1"}, {"activate", "CLI_MADE_KEY", "--version", "3"}} {
 		h.cli(owner, append([]string{"secrets"}, args...)...)
 	}
 	h.cli(owner, "secrets", "get", "CLI_MADE_KEY", "--reveal")
@@ -43,7 +43,7 @@ func (h *hunt) driveCommandLine(key string) {
 	h.cli(failing(2), "secrets", "set", "OPENAI_API_KEY", "--"+plainValue)
 	h.cli(failing(2), "secrets", "set", "OPENAI_API_KEY", "canary", refused)
 	h.cli(failing(2), "secrets", "set", key, "x")
-	for _, verb := range []string{"get", "delete", "history", "rollback"} {
+	for _, verb := range []string{"get", "delete", "history", "rollback", "activate"} {
 		h.cli(failing(2), "secrets", verb, plainValue)
 		h.cli(failing(2), "secrets", verb, key)
 	}

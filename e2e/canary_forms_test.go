@@ -23,6 +23,8 @@ func (h *hunt) driveForms(v *visitor) {
 	h.want(http.StatusOK, v.post(page, form("key", "DATABASE_PASSWORD", "value", quotedValue), dialog...))
 	h.want(http.StatusSeeOther, v.post(page+"/OPENAI_API_KEY", form("_method", "PUT", "value", quotedValue)))
 	h.want(http.StatusSeeOther, v.post(page+"/OPENAI_API_KEY/rollback", form("version", "1")))
+	h.want(http.StatusSeeOther, v.post(page+"/OPENAI_API_KEY", form("_method", "PUT", "value", phraseValue, "stage", "on")))
+	h.want(http.StatusSeeOther, v.post(page+"/OPENAI_API_KEY/activate", form("version", "2")))
 	for _, path := range []string{page, page + "?q=OPENAI", page + "/OPENAI_API_KEY", page + "/OPENAI_API_KEY?edit", page + "/TLS_KEY?delete", "/settings/activity", "/settings/account"} {
 		h.want(http.StatusOK, v.get(path))
 	}
@@ -48,6 +50,7 @@ func (h *hunt) driveForms(v *visitor) {
 	h.want(http.StatusNotFound, v.post(page+"/NO_SUCH_KEY", form("_method", "PUT", "value", refused)))
 	h.want(http.StatusBadRequest, v.post(page+"/OPENAI_API_KEY", form("_method", refused, "value", refused)))
 	h.want(http.StatusBadRequest, v.post(page+"/OPENAI_API_KEY/rollback", form("version", refused)))
+	h.want(http.StatusBadRequest, v.post(page+"/OPENAI_API_KEY/activate", form("version", refused)))
 	h.want(http.StatusConflict, v.post(page, form("team", uuid.NewString(), "key", "NEW_KEY", "value", refused)))
 	h.want(http.StatusForbidden, v.post(page, form("csrf", "wrong", "key", "NEW_KEY", "value", refused)))
 	h.want(http.StatusForbidden, v.post(page, form("key", "NEW_KEY", "value", refused), "Origin", ""))

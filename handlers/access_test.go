@@ -63,6 +63,7 @@ POST   /settings/secrets/{key}                   login 404   403    ok    ok    
 PUT    /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
 DELETE /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/rollback          login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/secrets/{key}/activate          login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/apps                            login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/apps/{namespace}/{name}         login 404   ok     ok    ok    login   login  login  login login login
 GET    /settings/integrations                    login ok    ok     ok    ok    login   login  login  login login login
@@ -92,6 +93,7 @@ PUT    /api/secrets/{key}                        401   404   403    ok    ok    
 DELETE /api/secrets/{key}                        401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/secrets/versions/{key}               401   404   ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/secrets/rollback/{key}               401   404   403    ok    ok    401     403    403    ok    ok    401
+POST   /api/secrets/activate/{key}               401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/teams                                401   ok    ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/teams                                401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/teams/check-username                 401   ok    ok     ok    ok    401     403    ok     ok    ok    401
@@ -212,6 +214,9 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/credentials":                      {body: `{"provider":"google","type":"oauth"}`},
 	"GET /api/credentials/{provider}":            {path: "/api/credentials/google"},
 	"DELETE /api/credentials/{provider}":         {path: "/api/credentials/google"},
+
+	"POST /settings/secrets/{key}/activate": {path: "/settings/secrets/OPENAI_API_KEY/activate", body: "version=1"},
+	"POST /api/secrets/activate/{key}":      {path: "/api/secrets/activate/OPENAI_API_KEY", body: `{"version":1}`},
 }
 
 // A matrixRow is a route and what each actor gets there.

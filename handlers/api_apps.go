@@ -132,7 +132,7 @@ func appVersionJSON(v app.Version) api.AppVersion {
 func checkJSON(report secret.Report, unused []envvar.Key) api.CheckResponse {
 	out := api.CheckResponse{Satisfied: report.Satisfied(), Errors: requirementErrors(report.Blocking(), report.TeamName), Items: []api.CheckItem{}, Unused: []string{}}
 	for _, item := range report.Items {
-		c := api.CheckItem{Key: item.Key, Kind: string(item.Kind), Optional: item.Optional, State: api.CheckState(item.State), Version: item.Version}
+		c := api.CheckItem{Key: item.Key, Kind: string(item.Kind), Optional: item.Optional, State: api.CheckState(item.State), Version: item.Version, StagedVersion: item.StagedVersion}
 		if item.State != secret.Set {
 			c.Message, c.URL = item.Message(report.TeamName), item.ActionURL()
 		}
@@ -151,7 +151,7 @@ func checkJSON(report secret.Report, unused []envvar.Key) api.CheckResponse {
 func requirementErrors(items []secret.Item, teamName string) []api.RequirementError {
 	out := make([]api.RequirementError, 0, len(items))
 	for _, item := range items {
-		e := api.RequirementError{Type: api.RequirementType(item.Kind), Key: item.Key, Message: item.Message(teamName)}
+		e := api.RequirementError{Type: api.RequirementType(item.Kind), Key: item.Key, Message: item.Message(teamName), StagedVersion: item.StagedVersion}
 		e.Action = api.Action{Type: api.ActionAddSecret, URL: item.ActionURL()}
 		if item.Kind == secret.KindIntegration {
 			e.Action.Type = api.ActionConnect

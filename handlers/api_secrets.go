@@ -53,7 +53,7 @@ func (s *server) updateSecret(w http.ResponseWriter, r *http.Request, actor team
 }
 
 func secretWrite(key string, body api.SecretWrite) secret.Write {
-	return secret.Write{Key: key, Value: valueOf(body.Value), Description: body.Description, Verbatim: body.Verbatim, AllowRiskyName: body.AllowRiskyName}
+	return secret.Write{Key: key, Value: valueOf(body.Value), Description: body.Description, Verbatim: body.Verbatim, AllowRiskyName: body.AllowRiskyName, Stage: body.Stage}
 }
 
 func valueOf(p *api.Plaintext) *redact.Value {
@@ -96,7 +96,10 @@ func (s *server) secretVersions(w http.ResponseWriter, r *http.Request, actor te
 	}
 	out := api.SecretVersions{Items: []api.SecretVersion{}}
 	for _, v := range versions {
-		out.Items = append(out.Items, api.SecretVersion{Version: v.Number, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy, Current: v.Current})
+		out.Items = append(out.Items, api.SecretVersion{
+			Version: v.Number, MaskedValue: v.Masked, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy,
+			State: api.VersionState(v.State), Current: v.State == secret.Active,
+		})
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
@@ -111,6 +114,18 @@ func (s *server) rollbackSecret(w http.ResponseWriter, r *http.Request, actor te
 		return err
 	}
 	return writeJSON(w, http.StatusOK, secretJSON(rolled))
+}
+
+func (s *server) activateSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.ActivateRequest
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	activated, err := s.Secrets.Activate(r.Context(), actor, r.PathValue("key"), body.Version)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, writtenJSON(activated))
 }
 
 func (s *server) importSecrets(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
@@ -139,13 +154,13 @@ func (s *server) importSecrets(w http.ResponseWriter, r *http.Request, actor tea
 func secretJSON(s secret.Secret) api.Secret {
 	return api.Secret{
 		Owned: owned(s.ID, s.CreatedByID, s.TeamID, s.CreatedAt, s.UpdatedAt),
-		Key:   string(s.Key), MaskedValue: s.Masked, Description: s.Description, Scope: api.ScopeTeam, Version: s.Version, UpdatedBy: s.UpdatedBy,
+		Key:   string(s.Key), MaskedValue: s.Masked, Description: s.Description, Scope: api.ScopeTeam, Version: s.Version, StagedVersion: s.StagedVersion, UpdatedBy: s.UpdatedBy,
 	}
 }
 
 func writtenJSON(written secret.Written) api.Secret {
 	out := secretJSON(written.Secret)
-	out.Warnings = written.Warnings
+	out.StoredVersion, out.Unchanged, out.Warnings = written.Stored, written.Unchanged, written.Warnings
 	return out
 }
 

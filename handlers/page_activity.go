@@ -56,6 +56,9 @@ var actWords = map[string]string{
 	audit.ActRotateDEK:              "Replaced the team's key",
 	string(team.ListIntegrations):   "Listed integrations",
 	string(team.ConnectIntegration): "Connected an integration",
+
+	string(team.StageSecret):    "Stored a value without using it",
+	string(team.ActivateSecret): "Activated a version of a secret",
 }
 
 func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
@@ -91,12 +94,12 @@ func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session au
 func (s *server) activityRow(e audit.Entry) views.ActivityRow {
 	row := views.ActivityRow{
 		ID: e.ID, At: views.Ago(e.At, s.now()), Who: e.ActorName, Action: actWords[e.Action], Target: e.Target,
-		Allowed: e.Outcome == audit.Allowed, From: e.RemoteAddr, RunID: e.RunID,
+		Allowed: e.Outcome == audit.Allowed, Unchanged: e.Outcome == audit.Unchanged, From: e.RemoteAddr, RunID: e.RunID,
 	}
 	if row.Action == "" {
 		row.Action = e.Action
 	}
-	if !row.Allowed {
+	if !row.Allowed && !row.Unchanged {
 		row.Reason = strings.ReplaceAll(e.Reason, "_", " ")
 	}
 	return row

@@ -100,7 +100,11 @@ func (s *server) appCheck(report secret.Report, a app.App) views.AppCheck {
 			shown.Message = item.Message(report.TeamName)
 		}
 		if item.Kind == secret.KindSecret && item.State != secret.Set {
-			shown.FixURL = item.ActionURL() + "&return=" + url.QueryEscape("/settings/apps/"+a.FullName())
+			shown.FixURL = item.ActionURL()
+			if item.StagedVersion == 0 {
+				shown.FixURL += "&return=" + url.QueryEscape("/settings/apps/"+a.FullName())
+			}
+			shown.Staged = int(item.StagedVersion)
 		}
 		for _, near := range item.NearMisses {
 			shown.NearMisses = append(shown.NearMisses, views.NearMiss{Key: string(near.Key), Reason: near.Reason, Team: near.Team})

@@ -86,7 +86,7 @@ func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Se
 
 func (s *server) secretRow(one secret.Secret, all []secret.Secret) views.SecretRow {
 	row := views.SecretRow{
-		Key: string(one.Key), Description: one.Description, Masked: one.Masked, Version: int(one.Version),
+		Key: string(one.Key), Description: one.Description, Masked: one.Masked, Version: int(one.Version), Staged: int(one.StagedVersion),
 		UpdatedBy: one.UpdatedBy, Updated: views.Ago(one.UpdatedAt, s.now()),
 	}
 	for _, other := range all {
@@ -133,15 +133,15 @@ func notesOn(written secret.Written, notes string) string {
 func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	form := views.AddSecret{
 		Key: strings.TrimSpace(r.PostForm.Get("key")), Description: r.PostForm.Get("description"), Query: r.PostForm.Get("q"),
-		AllowRisky: ticked(r, "allow_risky_name"), Verbatim: ticked(r, "verbatim"), Known: known(),
+		AllowRisky: ticked(r, "allow_risky_name"), Verbatim: ticked(r, "verbatim"), Stage: ticked(r, "stage"), Known: known(),
 	}
 	form.Return, form.ReturnName = checkReturn(r.PostForm.Get("return"))
 	value, notes := formValue(r, form.Verbatim)
 	written, err := s.Secrets.Set(r.Context(), session.Actor, secret.Create, secret.Write{
-		Key: form.Key, Value: &value, Description: &form.Description, Verbatim: form.Verbatim, AllowRiskyName: form.AllowRisky,
+		Key: form.Key, Value: &value, Description: &form.Description, Verbatim: form.Verbatim, AllowRiskyName: form.AllowRisky, Stage: form.Stage,
 	})
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{flashAdded, form.Key, notesOn(written, notes)}, form.Return)
+		return s.secretsSaved(w, r, session, flash{savedAs(written, flashAdded), savedSubject(written), notesOn(written, notes)}, form.Return)
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {
@@ -169,6 +169,27 @@ func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session a
 	model.Add = &form
 	s.render(w, r, status, views.SecretsPage(p, model))
 	return nil
+}
+
+// savedAs says what became of a secret that was just written.
+func savedAs(written secret.Written, otherwise flashKind) flashKind {
+	switch {
+	case written.Unchanged:
+		return flashUnchanged
+	case written.Stored > 0 && written.Stored != written.Version:
+		return flashStaged
+	}
+	return otherwise
+}
+
+func savedSubject(written secret.Written) string {
+	switch savedAs(written, "") {
+	case flashUnchanged:
+		return fmt.Sprintf("version %d of %s", written.Stored, written.Key)
+	case flashStaged:
+		return fmt.Sprintf("Version %d of %s", written.Stored, written.Key)
+	}
+	return string(written.Key)
 }
 
 // secretsSaved shows the list after a change. Someone who came from a failed
@@ -281,12 +302,14 @@ func (s *server) secretDetail(w http.ResponseWriter, r *http.Request, session au
 	}
 	model.Row = s.secretRow(found, nil)
 	model.CanEdit = session.Actor.Can(team.SetSecret)
-	model.Edit = views.EditSecret{Key: key, Description: found.Description, Masked: found.Masked, Version: int(found.Version)}
+	model.Edit = views.EditSecret{Key: key, Description: found.Description, Masked: found.Masked, Version: int(found.Version), Staged: int(found.StagedVersion)}
 	if found.Key.Risk() == envvar.Risky {
 		model.Edit.Risky = sentence(found.Key.Permit(false).Error())
 	}
 	for _, v := range history {
-		model.History = append(model.History, views.SecretVersion{Version: int(v.Number), Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, Current: v.Current})
+		model.History = append(model.History, views.SecretVersion{
+			Version: int(v.Number), Masked: v.Masked, Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, State: views.VersionState(v.State),
+		})
 	}
 	model.UsedBy, err = s.usedBy(r, session, key)
 	return p, model, err
@@ -322,8 +345,8 @@ func (s *server) secretForm(w http.ResponseWriter, r *http.Request, session auth
 
 func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	key := r.PathValue("key")
-	verbatim, risky := ticked(r, "verbatim"), ticked(r, "allow_risky_name")
-	write := secret.Write{Key: key, Verbatim: verbatim, AllowRiskyName: risky}
+	verbatim, risky, stage := ticked(r, "verbatim"), ticked(r, "allow_risky_name"), ticked(r, "stage")
+	write := secret.Write{Key: key, Verbatim: verbatim, AllowRiskyName: risky, Stage: stage}
 	notes := ""
 	if r.PostForm.Get("value") != "" {
 		var value redact.Value
@@ -336,7 +359,7 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 	}
 	written, err := s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{flashChanged, key, notesOn(written, notes)}, "")
+		return s.secretsSaved(w, r, session, flash{savedAs(written, flashChanged), savedSubject(written), notesOn(written, notes)}, "")
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {
@@ -347,7 +370,7 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 		return err
 	}
 	model.Edit.Description, model.Edit.Query = r.PostForm.Get("description"), r.PostForm.Get("q")
-	model.Edit.AllowRisky, model.Edit.Verbatim = risky, verbatim
+	model.Edit.AllowRisky, model.Edit.Verbatim, model.Edit.Stage = risky, verbatim, stage
 	model.Edit.Errors = fields
 	if wants(r, "dialog") {
 		s.render(w, r, http.StatusUnprocessableEntity, views.EditSecretDialog(p, model.Edit))
@@ -376,5 +399,19 @@ func (s *server) rollbackSecretForm(w http.ResponseWriter, r *http.Request, sess
 	}
 	s.leaveFlash(w, flash{kind: flashRolled, subject: fmt.Sprintf("%s to version %d, as version %d,", rolled.Key, version, rolled.Version)})
 	redirect(w, r, "/settings/secrets/"+url.PathEscape(string(rolled.Key)))
+	return nil
+}
+
+func (s *server) activateSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	version, err := strconv.ParseInt(r.PostForm.Get("version"), 10, 64)
+	if err != nil {
+		return problem.Invalid("version", "it must be the number of a version")
+	}
+	activated, err := s.Secrets.Activate(r.Context(), session.Actor, r.PathValue("key"), version)
+	if err != nil {
+		return err
+	}
+	s.leaveFlash(w, flash{kind: flashActivated, subject: fmt.Sprintf("Version %d of %s", activated.Version, activated.Key)})
+	redirect(w, r, "/settings/secrets/"+url.PathEscape(string(activated.Key)))
 	return nil
 }

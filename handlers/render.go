@@ -124,6 +124,10 @@ const (
 	flashJoined   flashKind = "joined"
 	flashInvite   flashKind = "invite_revoked"
 	flashOwner    flashKind = "owner"
+
+	flashStaged    flashKind = "staged"
+	flashUnchanged flashKind = "unchanged"
+	flashActivated flashKind = "activated"
 )
 
 var flashWords = map[flashKind]string{
@@ -141,6 +145,10 @@ var flashWords = map[flashKind]string{
 	flashJoined:   "You joined team %s.",
 	flashInvite:   "The invite was revoked.",
 	flashOwner:    "%s owns the team now, and you are an admin.",
+
+	flashStaged:    "%s is stored and not in use yet. Activate it in the history of the secret.",
+	flashUnchanged: "The value is unchanged: %s holds it already, so no new version was made.",
+	flashActivated: "%s is in use now.",
 }
 
 func (f flash) message() string {

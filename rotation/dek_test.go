@@ -11,6 +11,7 @@ import (
 	"infsh/audit"
 	"infsh/db/dbtest"
 	"infsh/problem"
+	"infsh/redact"
 	"infsh/secret"
 	"infsh/team"
 )
@@ -19,6 +20,10 @@ import (
 func TestRotateDEK(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.fill(7)
+		service, staged := secret.NewService(w.Secrets(), w.old), redact.NewValue("a staged value")
+		if _, err := service.Set(t.Context(), w.acme, secret.Create, secret.Write{Key: "STAGED_KEY", Value: &staged, Stage: true}); err != nil {
+			t.Fatal(err)
+		}
 		acme, beta := w.dek(w.old, w.acme).KeyIDs()[0], w.dek(w.old, w.beta).KeyIDs()[0]
 		last := ""
 		report, err := w.service(w.old).DEK(t.Context(), operator, "", func(done, total int) { last = fmt.Sprintf("%d/%d", done, total) })
@@ -34,8 +39,13 @@ func TestRotateDEK(t *testing.T) {
 		}
 		w.mustBeRotated(w.old, w.acme, acme)
 		w.mustBeRotated(w.old, w.beta, beta)
+		if _, err := service.Activate(t.Context(), w.acme, "STAGED_KEY", 1); err != nil {
+			t.Errorf("a staged version does not open: %v", err)
+		}
+		if err := service.Delete(t.Context(), w.acme, "STAGED_KEY"); err != nil {
+			t.Fatal(err)
+		}
 		w.mustRead(w.old, "after the rotation")
-		service := secret.NewService(w.Secrets(), w.old)
 		rolled, err := service.Rollback(t.Context(), w.acme, "KEY_002", 1)
 		if err != nil || rolled.Version != 4 {
 			t.Errorf("an earlier version does not open: version %d, %v", rolled.Version, err)

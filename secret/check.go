@@ -60,7 +60,7 @@ func (s *Service) Unused(ctx context.Context, actor team.Actor, app string, reqs
 	}
 	var unused []envvar.Key
 	err := s.store.View(ctx, func(r Reader) error {
-		have, err := r.Keys(ctx, actor.TeamID())
+		have, err := r.KeysInUse(ctx, actor.TeamID())
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"infsh/audit"
@@ -85,21 +86,23 @@ func (s *Service) Import(ctx context.Context, actor team.Actor, in Import) (resu
 				continue
 			}
 			seen[item.Key] = true
-			held, err := tx.Current(ctx, actor.TeamID(), keyList(plans[i].key))
-			if err != nil {
+			found, err := tx.Record(ctx, actor.TeamID(), plans[i].key)
+			if err == nil {
+				existing[i] = &found
+			} else if !errors.Is(err, problem.SecretNotFound) {
 				return err
 			}
-			if len(held) == 0 {
+			// A key whose versions are all staged is not set yet.
+			if existing[i] == nil || found.Version == 0 {
 				res.Status = ImportNew
 				continue
 			}
-			existing[i] = &held[0].Record
-			old, err := open(dek, held[0].Record, held[0].Sealed)
+			same, err := holder(ctx, tx, dek, found, plans[i])
 			if err != nil {
 				return err
 			}
 			switch {
-			case old.Equal(*plans[i].value):
+			case same > 0:
 				res.Status = ImportUnchanged
 			case in.Overwrite:
 				res.Status = ImportChanged

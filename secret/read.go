@@ -104,6 +104,9 @@ func (s *Service) Reveal(ctx context.Context, actor team.Actor, key string) (Sec
 		if err != nil {
 			return err
 		}
+		if rec.Version == 0 {
+			return noneInUse(rec)
+		}
 		sealed, err := r.Sealed(ctx, rec.TeamID, rec.ID, rec.Version)
 		if err != nil {
 			return err
@@ -133,6 +136,10 @@ func (s *Service) History(ctx context.Context, actor team.Actor, key string) ([]
 	}
 	var out []Version
 	err := s.store.View(ctx, func(r Reader) error {
+		dek, err := s.readDEK(ctx, r, actor)
+		if err != nil {
+			return err
+		}
 		rec, err := record(ctx, r, actor, key)
 		if err != nil {
 			return err
@@ -142,11 +149,25 @@ func (s *Service) History(ctx context.Context, actor team.Actor, key string) ([]
 			return err
 		}
 		for _, v := range sealed {
-			out = append(out, Version{Number: v.Number, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy, Current: v.Number == rec.Version})
+			masked, err := mask(dek, rec, v.Number, v.Hint)
+			if err != nil {
+				return err
+			}
+			out = append(out, Version{Number: v.Number, Masked: masked, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy, State: stateOf(rec, v)})
 		}
 		return nil
 	})
 	return out, err
+}
+
+func stateOf(r Record, v Sealed) VersionState {
+	switch {
+	case v.Number == r.Version:
+		return Active
+	case v.Staged:
+		return Staged
+	}
+	return Superseded
 }
 
 func (s *Service) readDEK(ctx context.Context, r Reader, actor team.Actor) (*envelope.DEK, error) {

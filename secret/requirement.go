@@ -52,9 +52,12 @@ type NearMiss struct {
 // Item is one requirement held against a team's secrets.
 type Item struct {
 	Requirement
-	State      State
-	Version    int64
-	NearMisses []NearMiss
+	State   State
+	Version int64
+	// StagedVersion is set where the only versions of a missing secret are
+	// staged ones: the newest of them.
+	StagedVersion int64
+	NearMisses    []NearMiss
 }
 
 // Required reports whether the item keeps the app from running.
@@ -65,6 +68,9 @@ func (i Item) Blocks() bool {
 // Message says what is wrong and why, in sentences.
 func (i Item) Message(teamName string) string {
 	var b strings.Builder
+	if i.StagedVersion > 0 {
+		return fmt.Sprintf("%s is not in use in team %s yet: its version %d is staged. Activate it.", i.Key, teamName, i.StagedVersion)
+	}
 	switch i.State {
 	case Set:
 		return fmt.Sprintf("%s is set.", i.Key)
@@ -86,10 +92,13 @@ func (i Item) Message(teamName string) string {
 }
 
 // ActionURL is where a person fixes the item, relative to the public URL: the
-// page's Add dialog, filled in.
+// page's Add dialog, filled in, or the history of a secret that is staged.
 func (i Item) ActionURL() string {
 	if i.Kind == KindIntegration {
 		return "/settings/integrations"
+	}
+	if i.StagedVersion > 0 {
+		return "/settings/secrets/" + url.PathEscape(i.Key)
 	}
 	q := "/settings/secrets?add=" + url.QueryEscape(i.Key)
 	if i.Description != "" {
@@ -148,8 +157,6 @@ func secretKeys(reqs []Requirement) []envvar.Key {
 	}
 	return keys
 }
-
-func keyList(k envvar.Key) []envvar.Key { return []envvar.Key{k} }
 
 // ParseRequirements checks what a client declares: names, doubles, lengths.
 // Field names are those of the wire (secrets[0].key).

@@ -186,7 +186,11 @@ func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items
 	if len(missing) == 0 {
 		return nil
 	}
-	have, err := r.Keys(ctx, actor.TeamID())
+	have, err := r.KeysInUse(ctx, actor.TeamID())
+	if err != nil {
+		return err
+	}
+	staged, err := r.OnlyStaged(ctx, actor.TeamID(), missing)
 	if err != nil {
 		return err
 	}
@@ -201,6 +205,9 @@ func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items
 			continue
 		}
 		key := envvar.Key(items[i].Key)
+		if items[i].StagedVersion = staged[key]; items[i].StagedVersion > 0 {
+			continue
+		}
 		for _, near := range envvar.NearMisses(key, have) {
 			items[i].NearMisses = append(items[i].NearMisses, NearMiss{Key: near.Key, Reason: near.Reason})
 		}

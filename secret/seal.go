@@ -8,18 +8,18 @@ import (
 	"infsh/redact"
 )
 
-// seal encrypts a value and its mask as version r.Version of r. The mask is
-// sealed on its own, so that listing secrets never opens a value.
-func seal(dek *envelope.DEK, r Record, v redact.Value) (Sealed, error) {
-	value, err := dek.Seal(associated(envelope.SecretValue, r, r.Version), []byte(v.Reveal()))
+// seal encrypts a value and its mask as a version of r. The mask is sealed on
+// its own, so that listing secrets never opens a value.
+func seal(dek *envelope.DEK, r Record, number int64, v redact.Value) (Sealed, error) {
+	value, err := dek.Seal(associated(envelope.SecretValue, r, number), []byte(v.Reveal()))
 	if err != nil {
 		return Sealed{}, fmt.Errorf("seal %s: %w", r.Key, err)
 	}
-	hint, err := dek.Seal(associated(envelope.SecretHint, r, r.Version), []byte(Mask(v)))
+	hint, err := dek.Seal(associated(envelope.SecretHint, r, number), []byte(Mask(v)))
 	if err != nil {
 		return Sealed{}, fmt.Errorf("seal the hint of %s: %w", r.Key, err)
 	}
-	return Sealed{Number: r.Version, Value: value, Hint: hint}, nil
+	return Sealed{Number: number, Value: value, Hint: hint}, nil
 }
 
 // open decrypts a kept version of r.
@@ -33,14 +33,23 @@ func open(dek *envelope.DEK, r Record, sealed Sealed) (redact.Value, error) {
 
 // shown opens a record's mask, and no more.
 func (s *Service) shown(dek *envelope.DEK, r Record) (Secret, error) {
-	mask, err := dek.Open(associated(envelope.SecretHint, r, r.Version), r.Hint)
+	mask, err := mask(dek, r, r.shown(), r.Hint)
 	if err != nil {
-		return Secret{}, corrupt(r, err)
+		return Secret{}, err
 	}
 	return Secret{
-		ID: r.ID, TeamID: r.TeamID, Key: r.Key, Masked: string(mask), Description: r.Description, Version: r.Version,
+		ID: r.ID, TeamID: r.TeamID, Key: r.Key, Masked: mask, Description: r.Description, Version: r.Version, StagedVersion: r.StagedVersion,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, CreatedByID: r.CreatedByID, UpdatedBy: r.UpdatedBy,
 	}, nil
+}
+
+// mask opens the mask of a version of r.
+func mask(dek *envelope.DEK, r Record, number int64, hint []byte) (string, error) {
+	plain, err := dek.Open(associated(envelope.SecretHint, r, number), hint)
+	if err != nil {
+		return "", corrupt(r, err)
+	}
+	return string(plain), nil
 }
 
 // ErrCorrupt is a row that does not open: changed, moved from elsewhere, or

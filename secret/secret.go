@@ -10,20 +10,27 @@ import (
 	"infsh/envvar"
 )
 
-// KeptVersions is how many versions of a secret are kept, the current one
-// included. Older ciphertexts are removed when a new version is made.
+// KeptVersions is how many versions of a secret are kept: the one in use, and
+// the newest of the others, staged ones among them. Older ciphertexts are
+// removed when a new version is made.
 const KeptVersions = 10
 
 // Secret is what may be known of a secret without opening its value.
 type Secret struct {
-	ID          string
-	TeamID      string
-	Key         envvar.Key
+	ID     string
+	TeamID string
+	Key    envvar.Key
+	// Masked is of the version in use, and of StagedVersion while none is.
 	Masked      string
 	Description string
-	Version     int64
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// Version is the one in use. It is 0 while all are staged: then no app
+	// receives the secret.
+	Version int64
+	// StagedVersion is the newest version that was never in use, 0 if there is
+	// none.
+	StagedVersion int64
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
 	// CreatedByID is the user who made the secret; UpdatedBy is the email
 	// address of the one who made the current version.
 	CreatedByID string
@@ -37,10 +44,23 @@ func (s Secret) Matches(term string) bool {
 	return strings.Contains(strings.ToLower(string(s.Key)), term) || strings.Contains(strings.ToLower(s.Description), term)
 }
 
+// VersionState is what a version is for now.
+type VersionState string
+
+const (
+	// Active is the version in use: the one that apps receive.
+	Active VersionState = "active"
+	// Staged waits to be used for the first time.
+	Staged VersionState = "staged"
+	// Superseded was in use once.
+	Superseded VersionState = "superseded"
+)
+
 // Version is one kept version of a secret.
 type Version struct {
 	Number    int64
+	Masked    string
 	CreatedAt time.Time
 	CreatedBy string
-	Current   bool
+	State     VersionState
 }

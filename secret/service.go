@@ -56,22 +56,33 @@ type Write struct {
 	Verbatim bool
 	// AllowRiskyName acknowledges a name that redirects traffic or trust.
 	AllowRiskyName bool
+	// Stage stores the value without using it; see Activate.
+	Stage bool
 }
 
 // Written is the outcome of a write.
 type Written struct {
 	Secret
+	// Stored is the version that holds the value that was given, 0 if none was.
+	Stored int64
+	// Unchanged is true if that version held it already, so that none was made.
+	Unchanged bool
 	// Warnings are sentences for the person: advice on the name, a clash of case.
 	Warnings []string
 }
 
-// Set stores a value as the key's next version. The earlier versions are kept,
-// up to KeptVersions.
+// Set stores a value as the key's next version, which is in use from then on
+// unless it is to be staged. The earlier versions are kept, up to KeptVersions.
+// The value that is in use already, or staged last, makes no new version.
 //
 // Errors: problem.InvalidField (fields key, value, description),
 // problem.Conflict, problem.SecretNotFound, and those of audit.Guard.
 func (s *Service) Set(ctx context.Context, actor team.Actor, mode Mode, w Write) (Written, error) {
-	if err := audit.Guard(ctx, s.store, actor, team.SetSecret, auditKey(w.Key)); err != nil {
+	action := team.SetSecret
+	if w.Stage {
+		action = team.StageSecret
+	}
+	if err := audit.Guard(ctx, s.store, actor, action, auditKey(w.Key)); err != nil {
 		return Written{}, err
 	}
 	p, err := plan(w, mode)
@@ -102,9 +113,23 @@ func (s *Service) Set(ctx context.Context, actor team.Actor, mode Mode, w Write)
 		case mode == Change && existing == nil:
 			return notFound(p.key, keys, actor)
 		}
-		out, err = s.write(ctx, tx, actor, dek, existing, p)
+		write, same := p, int64(0)
+		if existing != nil && p.value != nil {
+			if same, err = holder(ctx, tx, dek, *existing, p); err != nil {
+				return err
+			}
+			if same > 0 {
+				write.value = nil
+			}
+		}
+		if out, err = s.write(ctx, tx, actor, dek, existing, write); err != nil {
+			return err
+		}
+		if same > 0 {
+			out.Stored, out.Unchanged = same, true
+		}
 		out.Warnings = warnings(p.key, keys)
-		return err
+		return nil
 	})
 	if err != nil {
 		return Written{}, err
@@ -118,6 +143,15 @@ type planned struct {
 	value       *redact.Value
 	description *string
 	risky       bool
+	stage       bool
+}
+
+// action is what the write is called in the audit log.
+func (p planned) action() team.Action {
+	if p.stage {
+		return team.StageSecret
+	}
+	return team.SetSecret
 }
 
 // plan applies the rules on names, values and descriptions. Each error stands
@@ -133,7 +167,7 @@ func plan(w Write, mode Mode) (planned, error) {
 	if err != nil {
 		fail("key", err.Error())
 	}
-	p := planned{key: key, risky: err == nil && key.Risk() == envvar.Risky}
+	p := planned{key: key, risky: err == nil && key.Risk() == envvar.Risky, stage: w.Stage}
 
 	switch {
 	case w.Value != nil:
@@ -142,7 +176,7 @@ func plan(w Write, mode Mode) (planned, error) {
 			fail("value", err.Error())
 		}
 		p.value = &v
-	case mode == Create:
+	case mode == Create || w.Stage:
 		fail("value", "a value is needed")
 	}
 	if w.Description != nil {
@@ -163,47 +197,73 @@ func plan(w Write, mode Mode) (planned, error) {
 func (s *Service) write(ctx context.Context, tx Tx, actor team.Actor, dek *envelope.DEK, existing *Record, p planned) (Written, error) {
 	now := s.now()
 	r := Record{ID: uuid.NewString(), TeamID: actor.TeamID(), Key: p.key, CreatedAt: now, CreatedByID: actor.UserID()}
+	last := int64(0)
 	if existing != nil {
 		r = *existing
-	}
-	r.UpdatedAt, r.UpdatedByID, r.UpdatedBy = now, actor.UserID(), actor.Email()
-	if p.description != nil {
-		r.Description = *p.description
-	}
-	if p.value != nil {
-		r.Version++
-	}
-	if existing == nil {
-		if err := tx.Insert(ctx, r); err != nil {
-			return Written{}, err
-		}
-	} else if err := tx.SetCurrent(ctx, r); err != nil {
-		return Written{}, err
-	}
-	if p.value != nil {
-		sealed, err := seal(dek, r, *p.value)
-		if err != nil {
-			return Written{}, err
-		}
-		sealed.CreatedAt, sealed.CreatedByID = now, actor.UserID()
-		r.Hint = sealed.Hint
-		if err := tx.AddVersion(ctx, r.TeamID, r.ID, sealed); err != nil {
-			return Written{}, err
-		}
-		if err := tx.Prune(ctx, r.TeamID, r.ID, r.Version-KeptVersions); err != nil {
+		var err error
+		if last, err = tx.LastNumber(ctx, r.TeamID, r.ID); err != nil {
 			return Written{}, err
 		}
 	}
-	entry := audit.By(actor, team.SetSecret, string(r.Key), audit.Allowed)
-	entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: r.Version}}
+	entry := audit.By(actor, p.action(), string(r.Key), audit.Allowed)
 	if p.risky {
 		entry.Reason = "risky_name_acknowledged"
 	}
+	described := p.description != nil && *p.description != r.Description
+	if described {
+		r.Description = *p.description
+	}
+	var out Written
+	var sealed Sealed
+	if p.value != nil {
+		var err error
+		if sealed, err = seal(dek, r, last+1, *p.value); err != nil {
+			return Written{}, err
+		}
+		sealed.Staged, sealed.CreatedAt, sealed.CreatedByID = p.stage, now, actor.UserID()
+		out.Stored = sealed.Number
+		if p.stage {
+			r.StagedVersion = sealed.Number
+		} else {
+			r.Version = sealed.Number
+		}
+		if r.shown() == sealed.Number {
+			r.Hint = sealed.Hint
+		}
+	}
+	switch {
+	case existing == nil:
+		r.UpdatedAt, r.UpdatedByID, r.UpdatedBy = now, actor.UserID(), actor.Email()
+		if err := tx.Insert(ctx, r); err != nil {
+			return Written{}, err
+		}
+	case described || p.value != nil && !p.stage:
+		r.UpdatedAt, r.UpdatedByID, r.UpdatedBy = now, actor.UserID(), actor.Email()
+		if err := tx.SetCurrent(ctx, r); err != nil {
+			return Written{}, err
+		}
+	case p.value == nil:
+		entry.Outcome = audit.Unchanged
+	}
+	if p.value != nil {
+		if err := tx.AddVersion(ctx, r.TeamID, r.ID, sealed); err != nil {
+			return Written{}, err
+		}
+		if err := prune(ctx, tx, r, sealed.Number); err != nil {
+			return Written{}, err
+		}
+	}
+	number := r.shown()
+	if out.Stored > 0 {
+		number = out.Stored
+	}
+	entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: number}}
 	if err := tx.AppendAudit(ctx, entry); err != nil {
 		return Written{}, err
 	}
-	shown, err := s.shown(dek, r)
-	return Written{Secret: shown}, err
+	var err error
+	out.Secret, err = s.shown(dek, r)
+	return out, err
 }
 
 // Delete removes a secret with all its versions.
@@ -228,10 +288,13 @@ func (s *Service) Delete(ctx context.Context, actor team.Actor, key string) erro
 	})
 }
 
-// Rollback makes a new version that equals the given kept one.
+// Rollback makes a new version that equals the given kept one, which was in
+// use before. The history only grows by it; Activate goes back without a new
+// version.
 //
 // Errors: problem.SecretNotFound, problem.InvalidField (field version) if that
-// version is not kept or is the current one, and those of audit.Guard.
+// version is not kept, is the one in use or a staged one, and those of
+// audit.Guard.
 func (s *Service) Rollback(ctx context.Context, actor team.Actor, key string, to int64) (Secret, error) {
 	if err := audit.Guard(ctx, s.store, actor, team.RollbackSecret, auditKey(key)); err != nil {
 		return Secret{}, err
@@ -252,6 +315,9 @@ func (s *Service) Rollback(ctx context.Context, actor team.Actor, key string, to
 		old, err := tx.Sealed(ctx, r.TeamID, r.ID, to)
 		if err != nil {
 			return problem.Invalid("version", "version %d of %s is not kept; `infsh secrets history %s` lists those that are", to, r.Key, r.Key)
+		}
+		if old.Staged {
+			return problem.Invalid("version", "version %d of %s is staged and was never in use, so there is no way back to it; `infsh secrets activate %s --version %d` uses it", to, r.Key, r.Key, to)
 		}
 		value, err := open(dek, r, old)
 		if err != nil {

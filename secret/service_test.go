@@ -110,7 +110,7 @@ func TestVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(history) != secret.KeptVersions || history[0].Number != 13 || history[9].Number != 4 || !history[0].Current || history[0].CreatedBy != "owner@acme.example" {
+		if len(history) != secret.KeptVersions || history[0].Number != 13 || history[9].Number != 4 || history[0].State != secret.Active || history[0].CreatedBy != "owner@acme.example" {
 			t.Errorf("history is %+v", history)
 		}
 
@@ -169,13 +169,18 @@ func TestRights(t *testing.T) {
 				return err
 			},
 			"rollback": func(a team.Actor) error { _, err := w.secrets.Rollback(ctx, a, "OPENAI_API_KEY", 1); return err },
+			"stage": func(a team.Actor) error {
+				_, err := w.secrets.Set(ctx, a, secret.Change, secret.Write{Key: "OPENAI_API_KEY", Value: &value, Stage: true})
+				return err
+			},
+			"activate": func(a team.Actor) error { _, err := w.secrets.Activate(ctx, a, "OPENAI_API_KEY", 1); return err },
 			"import": func(a team.Actor) error {
 				_, _, err := w.secrets.Import(ctx, a, secret.Import{DryRun: true, Items: []secret.ImportItem{{Key: "A_KEY", Value: value}}})
 				return err
 			},
 			"delete": func(a team.Actor) error { return w.secrets.Delete(ctx, a, "OPENAI_API_KEY") },
 		}
-		read, write := []string{"list", "get", "history"}, []string{"reveal", "set", "rollback", "import", "delete"}
+		read, write := []string{"list", "get", "history"}, []string{"reveal", "activate", "set", "stage", "rollback", "import", "delete"}
 		for _, name := range read {
 			if err := acts[name](w.member); err != nil {
 				t.Errorf("a member can't %s: %v", name, err)
@@ -186,7 +191,7 @@ func TestRights(t *testing.T) {
 				t.Errorf("a member may %s: %v", name, err)
 			}
 		}
-		for _, name := range append(read, "reveal", "set", "rollback", "delete") {
+		for _, name := range append(read, "reveal", "set", "stage", "activate", "rollback", "delete") {
 			if err := acts[name](w.stranger); !errors.Is(err, problem.SecretNotFound) {
 				t.Errorf("another team's owner gets %v from %s, not the answer for a key that does not exist", err, name)
 			}

@@ -9,24 +9,38 @@ import (
 	"infsh/listing"
 )
 
-// Record is a secret's row joined with its current version's sealed hint.
+// Record is a secret's row joined with the sealed hint of the version in use,
+// or of the newest staged one while there is none.
 type Record struct {
 	ID          string
 	TeamID      string
 	Key         envvar.Key
 	Description string
-	Version     int64
-	Hint        []byte
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	CreatedByID string
-	UpdatedByID string
-	UpdatedBy   string
+	// Version is the one in use, 0 if none is.
+	Version int64
+	// StagedVersion is the newest one that was never in use, 0 if there is none.
+	StagedVersion int64
+	Hint          []byte
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	CreatedByID   string
+	UpdatedByID   string
+	UpdatedBy     string
+}
+
+// shown is the version that the hint is of.
+func (r Record) shown() int64 {
+	if r.Version > 0 {
+		return r.Version
+	}
+	return r.StagedVersion
 }
 
 // Sealed is a version's row.
 type Sealed struct {
-	Number      int64
+	Number int64
+	// Staged is true until the version is used for the first time.
+	Staged      bool
 	Value       []byte
 	Hint        []byte
 	CreatedAt   time.Time
@@ -34,7 +48,7 @@ type Sealed struct {
 	CreatedBy   string
 }
 
-// Held is a secret with its current version.
+// Held is a secret with its version in use.
 type Held struct {
 	Record
 	Sealed Sealed
@@ -63,20 +77,25 @@ type Reader interface {
 	RecordPage(ctx context.Context, team string, q listing.Query) (listing.Page[Record], error)
 	// Keys returns the keys of all secrets of the team, sorted.
 	Keys(ctx context.Context, team string) ([]envvar.Key, error)
+	// KeysInUse returns those of them that have a version in use.
+	KeysInUse(ctx context.Context, team string) ([]envvar.Key, error)
+	// OnlyStaged returns those of the keys that have no version in use, each
+	// with its newest staged one.
+	OnlyStaged(ctx context.Context, team string, keys []envvar.Key) (map[envvar.Key]int64, error)
 	// Record returns problem.SecretNotFound if there is none.
 	Record(ctx context.Context, team string, key envvar.Key) (Record, error)
 	// Versions returns the kept versions, the newest first.
 	Versions(ctx context.Context, team, secretID string) ([]Sealed, error)
 	// Sealed returns problem.NotFound if the version is not kept.
 	Sealed(ctx context.Context, team, secretID string, number int64) (Sealed, error)
-	// Current returns those of the keys that are set, with their current
-	// versions, in one query.
+	// Current returns those of the keys that have a version in use, with that
+	// version, in one query.
 	Current(ctx context.Context, team string, keys []envvar.Key) ([]Held, error)
 	// DeclaredKeys returns all keys that the current version of any app of
 	// the team declares, but for the app of the given namespace/name.
 	DeclaredKeys(ctx context.Context, team, exceptApp string) ([]envvar.Key, error)
 	// TeamsHolding tells which teams of the user, but for the named one, have
-	// any of the keys.
+	// any of the keys in use.
 	TeamsHolding(ctx context.Context, user, exceptTeam string, keys []envvar.Key) (map[envvar.Key][]string, error)
 }
 
@@ -88,11 +107,16 @@ type Tx interface {
 	// dense, and returns the team's wrapped keyset.
 	LockTeam(ctx context.Context, team string) (wrappedDEK []byte, err error)
 	Insert(ctx context.Context, r Record) error
-	// SetCurrent stores the record's description, version, update time and updater.
+	// SetCurrent stores the record's description, version, update time and
+	// updater. The version is a staged one no more.
 	SetCurrent(ctx context.Context, r Record) error
+	// LastNumber returns the highest number that a version of the secret has,
+	// which is the highest that one ever had.
+	LastNumber(ctx context.Context, team, secretID string) (int64, error)
 	AddVersion(ctx context.Context, team, secretID string, v Sealed) error
-	// Prune removes versions with a number up to the given one.
-	Prune(ctx context.Context, team, secretID string, upTo int64) error
+	// Prune removes versions with a number up to the given one, but for the
+	// one in use.
+	Prune(ctx context.Context, team, secretID string, upTo, inUse int64) error
 	// Delete removes the secret and all its ciphertexts.
 	Delete(ctx context.Context, team, secretID string) error
 }

@@ -11,6 +11,8 @@ const (
 	RevealSecret   Action = "secret.reveal"
 	SecretHistory  Action = "secret.history"
 	RollbackSecret Action = "secret.rollback"
+	StageSecret    Action = "secret.stage"
+	ActivateSecret Action = "secret.activate"
 
 	ListApps   Action = "app.list"
 	DeployApp  Action = "app.deploy"
@@ -67,6 +69,8 @@ var policy = map[Action]rule{
 	SetSecret:      {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "setting secrets"},
 	DeleteSecret:   {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "deleting secrets"},
 	RollbackSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "rolling secrets back"},
+	StageSecret:    {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "staging a secret's next value"},
+	ActivateSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "activating a secret's version"},
 	RevealSecret:   {role: Admin, scope: ScopeSecretsRead, words: "revealing a secret's value"},
 
 	ListApps:   {role: Member, scope: ScopeAppsRead, words: "seeing apps"},

@@ -8,13 +8,14 @@ type Activity struct {
 
 // ActivityRow is one audit entry in words.
 type ActivityRow struct {
-	ID      string
-	At      Stamp
-	Who     string // email, or the name of an API key
-	Action  string // "Set a secret", "Resolved secrets for a run"
-	Target  string // such as OPENAI_API_KEY or acme/summariser
-	Allowed bool
-	Reason  string // why it was denied, or empty
-	From    string // address
-	RunID   string
+	ID        string
+	At        Stamp
+	Who       string // email, or the name of an API key
+	Action    string // "Set a secret", "Resolved secrets for a run"
+	Target    string // such as OPENAI_API_KEY or acme/summariser
+	Allowed   bool
+	Unchanged bool   // it was allowed, and there was nothing to change
+	Reason    string // why it was denied, or empty
+	From      string // address
+	RunID     string
 }

@@ -72,6 +72,7 @@ type CheckItem struct {
 	Optional    bool
 	State       KeyState
 	Version     int    // of the secret, where it is set
+	Staged      int    // the newest version of a secret that is only staged
 	Message     string // the sentence that the API's check gives
 	NearMisses  []NearMiss
 	FixURL      string // opens the Add dialog, filled in, with the way back; empty where there is nothing to do

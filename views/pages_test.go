@@ -77,7 +77,7 @@ func TestHandlesForBrowserTests(t *testing.T) {
 		"secrets-add":     {"add-dialog", "add-form", "secret-value", "save"},
 		"secrets-edit":    {"edit-dialog", "edit-form"},
 		"secrets-delete":  {"delete-dialog", "delete-form", "confirm-delete"},
-		"secret":          {"version-row", "rollback"},
+		"secret":          {"version-row", "activate", "rollback"},
 		"app":             {"app-check", "verdict", "check-item", "near-miss", "fix"},
 		"apikeys-created": {"new-apikey"},
 		"members":         {"member-row", "members-may-edit", "change-role", "remove"},

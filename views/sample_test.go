@@ -175,9 +175,10 @@ func samplePages(theme Theme) []sample {
 		Row: add.Rows[0], CanEdit: true, UsedBy: sampleUsedBy,
 		Edit: EditSecret{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3},
 		History: []SecretVersion{
-			{Version: 3, Created: minutes(4), By: "ada@acme.example", Current: true},
-			{Version: 2, Created: minutes(4000), By: "grace@acme.example", Note: "rollback to version 1"},
-			{Version: 1, Created: minutes(90000), By: "ada@acme.example"},
+			{Version: 4, Masked: masked16, Created: minutes(2), By: "ada@acme.example", State: VersionStaged},
+			{Version: 3, Masked: masked16, Created: minutes(4), By: "ada@acme.example", State: VersionActive},
+			{Version: 2, Masked: masked16, Created: minutes(4000), By: "grace@acme.example", State: VersionSuperseded},
+			{Version: 1, Masked: masked16, Created: minutes(90000), By: "ada@acme.example", State: VersionSuperseded},
 		},
 	}
 	detailDelete := detail

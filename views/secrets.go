@@ -24,7 +24,8 @@ type SecretRow struct {
 	Key         string
 	Description string
 	Masked      string
-	Version     int
+	Version     int // in use; 0 while there are only staged ones
+	Staged      int // the newest version that was never in use, or 0
 	UpdatedBy   string
 	Updated     Stamp
 	Warning     string // such as another key that differs only in case, or empty
@@ -48,6 +49,7 @@ type AddSecret struct {
 	Advice      NameAdvice
 	AllowRisky  bool        // the box was ticked
 	Verbatim    bool        // the box was ticked
+	Stage       bool        // the box was ticked
 	Errors      FieldErrors // key, value, description, allow_risky_name
 	Known       []KnownSecret
 }
@@ -69,9 +71,11 @@ type EditSecret struct {
 	Description string
 	Masked      string
 	Version     int
+	Staged      int
 	Risky       string // why this name needs the checkbox, or empty
 	AllowRisky  bool
 	Verbatim    bool
+	Stage       bool
 	Query       string
 	Errors      FieldErrors // value, description, allow_risky_name
 }
@@ -103,13 +107,23 @@ type SecretDetail struct {
 	Delete  *DeleteSecret   // the dialog is open
 }
 
+// VersionState is what a version is for now, as the API names it.
+type VersionState string
+
+// The states of a version.
+const (
+	VersionActive     VersionState = "active"
+	VersionStaged     VersionState = "staged"
+	VersionSuperseded VersionState = "superseded"
+)
+
 // SecretVersion is one entry of a secret's history.
 type SecretVersion struct {
 	Version int
+	Masked  string
 	Created Stamp
 	By      string
-	Current bool
-	Note    string // such as "rollback to version 3", or empty
+	State   VersionState
 }
 
 func secretURL(key string) string { return "/settings/secrets/" + url.PathEscape(key) }
