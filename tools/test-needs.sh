@@ -1,8 +1,9 @@
 #!/bin/sh
 # Makes sure that what the tests need is there: a C compiler for the race
 # detector, Chromium for the browser tests, PostgreSQL and pgbouncer, which the
-# tests start themselves, and strace, which watches the syncs. On Debian and as
-# root it installs what is missing; elsewhere it says what to install.
+# tests start themselves, strace, which watches the syncs, and Node with the
+# official SDK. On Debian and as root it installs what is missing; elsewhere it
+# says what to install. Once it has run the tests need no network.
 set -eu
 
 # has also looks where Debian keeps the programs of PostgreSQL and pgbouncer.
@@ -37,4 +38,15 @@ if ! command -v chromium >/dev/null 2>&1 && [ -n "${CHROMIUM:-}" ] && [ -x "$CHR
 	: # The tests use the browser that CHROMIUM names.
 else
 	need chromium chromium
+fi
+need node nodejs
+need npm npm
+
+# The SDK, exactly as the lock says, into a folder that git ignores.
+sdk=$(dirname "$0")/../e2e/sdk
+if ! cmp -s "$sdk/package-lock.json" "$sdk/node_modules/.lock-installed"; then
+	echo "Installing the official SDK into e2e/sdk/node_modules …" >&2
+	npm ci --prefix "$sdk" --legacy-peer-deps --ignore-scripts --no-audit --no-fund >/dev/null ||
+		{ echo "npm could not install the SDK; see above." >&2 && exit 1; }
+	cp "$sdk/package-lock.json" "$sdk/node_modules/.lock-installed"
 fi
