@@ -17,19 +17,17 @@ const answerFor = 2 * time.Second
 const probeTimeout = 5 * time.Second
 
 // ready reports whether the database answers and can be written, and is still
-// the store that the KEK belongs to. It takes no longer than ctx has.
+// the store that the program was started for and that the KEK belongs to. It
+// takes no longer than ctx has.
 func (s *store) ready(ctx context.Context) error {
-	id, ok, err := s.db.Identity(ctx)
-	if err != nil {
-		return err
+	if err := s.databaseAnswers.ask(ctx, nil, s.lookAtDatabase); err != nil {
+		return fmt.Errorf("the database: %w", err)
 	}
-	if !ok {
-		return errors.New("the store has no identity")
-	}
+	id := *s.seen.Load()
 	if err := s.kekAnswers.ask(ctx, id, func() error { return belongs(s.kek, id) }); err != nil {
 		return fmt.Errorf("the key encryption key: %w", err)
 	}
-	err = s.diskAnswers.ask(ctx, nil, func() error {
+	err := s.diskAnswers.ask(ctx, nil, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 		defer cancel()
 		return s.db.Writable(ctx)
@@ -40,14 +38,40 @@ func (s *store) ready(ctx context.Context) error {
 	return nil
 }
 
+func (s *store) lookAtDatabase() error {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	if err := s.db.Usable(ctx); err != nil {
+		return err
+	}
+	id, ok, err := s.db.Identity(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return errors.New("the store has no identity")
+	case id.StoreID != s.identity.StoreID:
+		return errors.New("this is another store than at the start")
+	}
+	s.seen.Store(&id)
+	return nil
+}
+
 // answers keeps the last answer to a question. The question is asked once at a
 // time, however many want to know and however long it takes.
 type answers struct {
-	mu     sync.Mutex
-	about  any
-	until  time.Time
-	err    error
-	asking chan struct{} // closed at the end of the question that is being asked
+	// anew keeps no answer for who asks after it was given.
+	anew bool
+
+	mu           sync.Mutex
+	last, asking *answer
+}
+
+type answer struct {
+	about any
+	until time.Time
+	err   error
+	done  chan struct{} // closed when the answer is there
 }
 
 // ask returns an answer of the last two seconds about the same, or asks. Who
@@ -55,29 +79,36 @@ type answers struct {
 func (a *answers) ask(ctx context.Context, about any, question func() error) error {
 	for {
 		a.mu.Lock()
-		if time.Now().Before(a.until) && reflect.DeepEqual(a.about, about) {
+		if a.last != nil && time.Now().Before(a.last.until) && reflect.DeepEqual(a.last.about, about) {
 			defer a.mu.Unlock()
-			return a.err
-		}
-		if a.asking == nil {
-			a.asking = make(chan struct{})
-			go a.put(about, question)
+			return a.last.err
 		}
 		asking := a.asking
+		if asking == nil {
+			asking = &answer{about: about, done: make(chan struct{})}
+			a.asking = asking
+			go a.put(asking, question)
+		}
 		a.mu.Unlock()
 		select {
-		case <-asking:
+		case <-asking.done:
+			if reflect.DeepEqual(asking.about, about) {
+				return asking.err
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-func (a *answers) put(about any, question func() error) {
+func (a *answers) put(asking *answer, question func() error) {
 	err := question()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.about, a.err, a.until = about, err, time.Now().Add(answerFor)
-	close(a.asking)
-	a.asking = nil
+	asking.err = err
+	if !a.anew {
+		asking.until = time.Now().Add(answerFor)
+	}
+	a.last, a.asking = asking, nil
+	close(asking.done)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -22,7 +23,9 @@ type store struct {
 	// isNew says that there was no store before it was opened.
 	isNew bool
 
-	kekAnswers, diskAnswers answers
+	databaseAnswers, kekAnswers, diskAnswers answers
+	// seen is who the database last said that it is.
+	seen atomic.Pointer[db.Identity]
 }
 
 // openStore opens the store that the settings name, and makes a new one if
@@ -65,7 +68,7 @@ func unlock(ctx context.Context, d *db.DB, s settings) (*store, error) {
 			return nil, err
 		}
 	}
-	return &store{isNew: !inUse, db: d, kek: kek, identity: identity}, nil
+	return &store{isNew: !inUse, db: d, kek: kek, identity: identity, databaseAnswers: answers{anew: true}}, nil
 }
 
 // initialize gives a new store its identity. If another instance was first,

@@ -136,6 +136,24 @@ func (d *DB) Ping(ctx context.Context) error {
 	return d.statement().get(ctx, &one, "SELECT 1")
 }
 
+// Usable returns an error while nothing can be done with the store: the
+// database does not answer, a PostgreSQL takes no writes, as a standby doesn't,
+// or a later release has brought the schema to one that this program can't use.
+func (d *DB) Usable(ctx context.Context) error {
+	if d.connector != nil {
+		var readOnly string
+		if err := d.statement().get(ctx, &readOnly, "SHOW transaction_read_only"); err != nil {
+			return err
+		}
+		if readOnly == "on" {
+			// Another host may have become the primary.
+			d.connector.turn()
+			return errors.New("it takes no writes: it is a standby, or was told to refuse them")
+		}
+	}
+	return d.usable(ctx)
+}
+
 // querier runs statements written with ? placeholders on either database. An
 // error of the database's own is problem.Unavailable.
 type querier struct {

@@ -9,8 +9,9 @@ import (
 	"infsh/static"
 )
 
-// readyTimeout bounds how long the database may take to be called ready.
-const readyTimeout = 2 * time.Second
+// readyTimeout bounds how long the database may take to be called ready, so
+// that the answer is there within two seconds.
+const readyTimeout = 1500 * time.Millisecond
 
 // healthz says that the process is up.
 func (s *server) healthz(w http.ResponseWriter, _ *http.Request) error {

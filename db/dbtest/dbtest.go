@@ -18,7 +18,9 @@ import (
 // do what no store does: change rows as someone with the database would.
 type Database struct {
 	*db.DB
-	Raw  *sqlx.DB
+	Raw *sqlx.DB
+	// URL is PostgreSQL's alone.
+	URL  string
 	open func(context.Context) (*db.DB, error)
 }
 
@@ -115,7 +117,7 @@ func (c *cluster) open(tb testing.TB) *Database {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return closing(tb, &Database{DB: d, Raw: raw, open: func(ctx context.Context) (*db.DB, error) { return db.OpenPostgres(ctx, url) }})
+	return closing(tb, &Database{DB: d, Raw: raw, URL: url, open: func(ctx context.Context) (*db.DB, error) { return db.OpenPostgres(ctx, url) }})
 }
 
 func closing(tb testing.TB, d *Database) *Database {
