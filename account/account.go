@@ -34,6 +34,7 @@ type Team struct {
 	// Role is that of the asking user.
 	Role           team.Role
 	MembersMayEdit bool
+	Environment    Environment
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }

@@ -58,6 +58,7 @@ type Tx interface {
 	Reader
 	audit.Log
 	InviteTx
+	EnvironmentTx
 	// AddSetupCode stores the hash of a code, and keeps at most keep codes,
 	// the newest.
 	AddSetupCode(ctx context.Context, hash []byte, now time.Time, keep int) error

@@ -102,10 +102,21 @@ type AppVersionBody struct {
 // TeamBody is a [TeamCreate] as the SDK sends it.
 type TeamBody struct {
 	TeamCreate
+	sdkTeam
+}
+
+// TeamChangeBody is a [TeamChange] as the SDK sends it.
+type TeamChangeBody struct {
+	TeamChange
+	sdkTeam
+}
+
+type sdkTeam struct {
 	sdkObject
 	Type           Ignored `json:"type"`
 	AvatarURL      Ignored `json:"avatar_url"`
 	SetupCompleted Ignored `json:"setup_completed"`
 	Role           Ignored `json:"role"`
 	MembersMayEdit Ignored `json:"members_may_edit"`
+	Environment    Ignored `json:"environment"`
 }

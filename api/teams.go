@@ -24,6 +24,41 @@ type Team struct {
 	// Role is the asking user's own role.
 	Role           string `json:"role"`
 	MembersMayEdit bool   `json:"members_may_edit"`
+	// Environment is nil for a team that stands alone.
+	Environment *Environment `json:"environment,omitempty"`
+}
+
+// Environment says which of a group of teams a team is, such as staging.
+type Environment struct {
+	Name      string `json:"name"`
+	GroupID   string `json:"group_id"`
+	GroupName string `json:"group_name"`
+}
+
+// TeamDuplicate is the body of POST /teams/{id}/duplicate. What is empty is
+// made from the environment.
+type TeamDuplicate struct {
+	// As is the new team's environment; This is that of the team that is
+	// duplicated, if it has none yet ("production" if empty).
+	As       string `json:"as"`
+	This     string `json:"this,omitempty"`
+	Username string `json:"username,omitempty"`
+	Name     string `json:"name,omitempty"`
+	// Members takes the people along, with their roles.
+	Members bool `json:"members,omitempty"`
+}
+
+// TeamDuplicated is the answer to it: the new team, and how many keys wait in
+// it for their values.
+type TeamDuplicated struct {
+	Team
+	ExpectedKeys int `json:"expected_keys"`
+}
+
+// ExpectedKey is a key that a team means to have and has not set.
+type ExpectedKey struct {
+	Key         string `json:"key"`
+	Description string `json:"description"`
 }
 
 // TeamCreate is the body of POST /teams.

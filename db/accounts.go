@@ -84,6 +84,9 @@ type teamRow struct {
 	Name           string    `db:"name"`
 	Role           team.Role `db:"role"`
 	MembersMayEdit bool      `db:"members_may_edit"`
+	GroupID        string    `db:"group_id"`
+	GroupName      string    `db:"group_name"`
+	Environment    string    `db:"environment"`
 	CreatedAt      int64     `db:"created_at"`
 	UpdatedAt      int64     `db:"updated_at"`
 }
@@ -91,13 +94,15 @@ type teamRow struct {
 func (r teamRow) team() account.Team {
 	return account.Team{
 		ID: r.ID, Username: r.Username, Name: r.Name, Role: r.Role, MembersMayEdit: r.MembersMayEdit,
-		CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
+		Environment: account.Environment{GroupID: r.GroupID, GroupName: r.GroupName, Name: r.Environment},
+		CreatedAt:   fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
 	}
 }
 
 // selectTeams reads teams as a member sees them.
-const selectTeams = `SELECT t.id, t.username, t.name, m.role, t.members_may_edit, t.created_at, t.updated_at
-	FROM memberships m JOIN teams t ON t.id = m.team_id`
+const selectTeams = `SELECT t.id, t.username, t.name, m.role, t.members_may_edit, t.created_at, t.updated_at,
+		COALESCE(e.group_id, '') AS group_id, COALESCE(e.group_name, '') AS group_name, COALESCE(e.name, '') AS environment
+	FROM memberships m JOIN teams t ON t.id = m.team_id LEFT JOIN environments e ON e.team_id = t.id`
 
 func (t accountTx) TeamsOf(ctx context.Context, user string) ([]account.Team, error) {
 	var rows []teamRow

@@ -70,6 +70,11 @@ GET    /settings/integrations                    login ok    ok     ok    ok    
 GET    /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys/{id}                    login 404   404    ok    ok    login   login  login  login login login
+POST   /settings/expected                        login 404   403    ok    ok    login   login  login  login login login
+GET    /settings/team                            login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/team                            login ok    403    403   ok    login   login  login  login login login
+POST   /settings/team/duplicate                  login ok    403    ok    ok    login   login  login  login login login
+POST   /settings/team/delete                     login 422   403    403   ok    login   login  login  login login login
 GET    /settings/members                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/members/policy                  login ok    403    ok    ok    login   login  login  login login login
 POST   /settings/members/invites                 login ok    403    ok    ok    login   login  login  login login login
@@ -101,6 +106,8 @@ GET    /api/teams/{id}                           401   404   ok     ok    ok    
 DELETE /api/teams/{id}                           401   404   403    403   ok    401     403    403    ok    ok    401
 POST   /api/teams/{id}                           401   404   403    403   ok    401     403    403    ok    ok    401
 POST   /api/teams/{id}/transfer                  401   404   403    403   ok    401     403    403    ok    ok    401
+POST   /api/teams/{id}/duplicate                 401   404   403    ok    ok    401     403    403    ok    ok    401
+GET    /api/teams/{id}/expected-keys             401   404   ok     ok    ok    401     403    ok     ok    ok    401
 GET    /api/teams/{id}/members                   401   404   ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/teams/{id}/members                   401   404   403    ok    ok    401     403    403    ok    ok    401
 DELETE /api/teams/{id}/members/{user}            401   404   403    ok    ok    401     403    403    ok    ok    401
@@ -162,6 +169,12 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/apikeys/{id}":                {path: "/settings/apikeys/$key", body: "_method=DELETE"},
 	"POST /settings/members/policy":              {body: "members_may_edit=on"},
 	"POST /invite":                               {body: "password=$password"},
+	"POST /settings/expected":                    {body: "key=NOT_YET_SET"},
+	"POST /settings/team":                        {body: "username=acme-two&name=Acme"},
+	"POST /settings/team/duplicate":              {body: "as=staging&this=production&username=acme-stage"},
+	"POST /settings/team/delete":                 {body: "username=acme"},
+	"POST /api/teams/{id}/duplicate":             {path: "/api/teams/$team/duplicate", body: `{"as":"staging","username":"acme-stage"}`},
+	"GET /api/teams/{id}/expected-keys":          {path: "/api/teams/$team/expected-keys"},
 	"POST /settings/members/invites":             {body: "email=new%40example.com&role=member"},
 	"POST /settings/members/invites/{id}/revoke": {path: "/settings/members/invites/$invite/revoke"},
 	"POST /settings/members/transfer":            {body: "user_id=$colleague"},

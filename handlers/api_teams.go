@@ -65,7 +65,7 @@ func (s *server) updateTeam(w http.ResponseWriter, r *http.Request, actor team.A
 	if err != nil {
 		return err
 	}
-	var body api.TeamChange
+	var body api.TeamChangeBody
 	if err := decode(r, &body); err != nil {
 		return err
 	}
@@ -74,6 +74,40 @@ func (s *server) updateTeam(w http.ResponseWriter, r *http.Request, actor team.A
 		return err
 	}
 	return writeJSON(w, http.StatusOK, teamJSON(changed))
+}
+
+func (s *server) duplicateTeam(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	there, err := s.teamOf(r, actor)
+	if err != nil {
+		return err
+	}
+	var body api.TeamDuplicate
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	made, keys, err := s.Accounts.DuplicateTeam(r.Context(), there, account.Duplicate{
+		As: body.As, This: body.This, Username: body.Username, Name: body.Name, Members: body.Members,
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, api.TeamDuplicated{Team: teamJSON(made), ExpectedKeys: keys})
+}
+
+func (s *server) expectedKeys(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	there, err := s.teamOf(r, actor)
+	if err != nil {
+		return err
+	}
+	keys, err := s.Secrets.Expected(r.Context(), there)
+	if err != nil {
+		return err
+	}
+	out := make([]api.ExpectedKey, len(keys))
+	for i, k := range keys {
+		out[i] = api.ExpectedKey{Key: string(k.Key), Description: k.Description}
+	}
+	return writeJSON(w, http.StatusOK, out)
 }
 
 func (s *server) deleteTeam(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
@@ -102,8 +136,12 @@ func (s *server) checkUsername(w http.ResponseWriter, r *http.Request, actor tea
 }
 
 func teamJSON(t account.Team) api.Team {
-	return api.Team{
+	out := api.Team{
 		Object: object(t.ID, t.CreatedAt, t.UpdatedAt), Type: api.TeamTypeTeam, Username: t.Username, Name: t.Name, SetupCompleted: true,
 		Role: string(t.Role), MembersMayEdit: t.MembersMayEdit,
 	}
+	if e := t.Environment; !e.IsZero() {
+		out.Environment = &api.Environment{Name: e.Name, GroupID: e.GroupID, GroupName: e.GroupName}
+	}
+	return out
 }

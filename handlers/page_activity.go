@@ -59,6 +59,8 @@ var actWords = map[string]string{
 
 	string(team.StageSecret):    "Stored a value without using it",
 	string(team.ActivateSecret): "Activated a version of a secret",
+	string(team.DuplicateTeam):  "Duplicated the team",
+	string(team.DismissKey):     "Decided to do without a key",
 }
 
 func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {

@@ -81,7 +81,21 @@ func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Se
 		}
 	}
 	model.Total = len(model.Rows)
-	return p, model, nil
+	expected, err := s.Secrets.Expected(r.Context(), session.Actor)
+	for _, k := range expected {
+		model.Expected = append(model.Expected, views.ExpectedKey{Key: string(k.Key), Description: k.Description})
+	}
+	return p, model, err
+}
+
+func (s *server) dismissKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	key := r.PostForm.Get("key")
+	if err := s.Secrets.Dismiss(r.Context(), session.Actor, key); err != nil {
+		return err
+	}
+	s.leaveFlash(w, flash{kind: flashDismiss, subject: key})
+	redirect(w, r, settingsHome)
+	return nil
 }
 
 func (s *server) secretRow(one secret.Secret, all []secret.Secret) views.SecretRow {

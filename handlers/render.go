@@ -38,7 +38,10 @@ func (s *server) chrome(w http.ResponseWriter, r *http.Request, session auth.Ses
 	}
 	p := views.Page{CSRF: session.CSRF, Theme: s.themeOf(r), Path: r.URL.Path, Email: session.Actor.Email(), Flash: s.takeFlash(w, r)}
 	for _, t := range teams {
-		shown := views.Team{ID: t.ID, Username: t.Username, Name: t.Name, Role: string(t.Role)}
+		shown := views.Team{
+			ID: t.ID, Username: t.Username, Name: t.Name, Role: string(t.Role),
+			Environment: t.Environment.Name, GroupID: t.Environment.GroupID, GroupName: t.Environment.GroupName,
+		}
 		p.Teams = append(p.Teams, shown)
 		if t.ID == session.Actor.TeamID() {
 			p.Team = shown
@@ -122,6 +125,10 @@ const (
 	flashSwitched flashKind = "switched"
 	flashTeam     flashKind = "team"
 	flashJoined   flashKind = "joined"
+	flashNames    flashKind = "renamed"
+	flashGone     flashKind = "team_deleted"
+	flashDoubled  flashKind = "duplicated"
+	flashDismiss  flashKind = "dismissed"
 	flashInvite   flashKind = "invite_revoked"
 	flashOwner    flashKind = "owner"
 
@@ -143,6 +150,10 @@ var flashWords = map[flashKind]string{
 	flashSwitched: "You are in team %s now.",
 	flashTeam:     "Team %s was made, and you own it.",
 	flashJoined:   "You joined team %s.",
+	flashNames:    "The team's names were saved.",
+	flashGone:     "Team %s was deleted, with its key and all its secrets.",
+	flashDoubled:  "Team %s was made, and you own it. Its keys wait for values of their own.",
+	flashDismiss:  "%s is not waited for any more.",
 	flashInvite:   "The invite was revoked.",
 	flashOwner:    "%s owns the team now, and you are an admin.",
 

@@ -133,6 +133,7 @@ func (w *world) populate() {
 		t.Fatal(err)
 	}
 	w.code = code
+	dbtest.Exec(t, w.d, "INSERT INTO expected_keys (team_id, key, description, created_at) VALUES (?, 'NOT_YET_SET', 'to be set', 1)", owner.TeamID())
 
 	from := account.Origin{RemoteAddr: "192.0.2.99"}
 	waiting, err := w.services.Devices.Start(ctx, "a laptop", from)

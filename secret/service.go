@@ -282,6 +282,9 @@ func (s *Service) Delete(ctx context.Context, actor team.Actor, key string) erro
 		if err := tx.Delete(ctx, r.TeamID, r.ID); err != nil {
 			return err
 		}
+		if _, err := tx.DeleteExpected(ctx, r.TeamID, r.Key); err != nil {
+			return err
+		}
 		entry := audit.By(actor, team.DeleteSecret, string(r.Key), audit.Allowed)
 		entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: r.Version}}
 		return tx.AppendAudit(ctx, entry)

@@ -75,6 +75,9 @@ type Reader interface {
 	Records(ctx context.Context, team string) ([]Record, error)
 	// RecordPage returns one page of them. The fields of the query are columns.
 	RecordPage(ctx context.Context, team string, q listing.Query) (listing.Page[Record], error)
+	// Expected returns the keys that the team means to have and that are not
+	// set, sorted.
+	Expected(ctx context.Context, team string) ([]Expected, error)
 	// Keys returns the keys of all secrets of the team, sorted.
 	Keys(ctx context.Context, team string) ([]envvar.Key, error)
 	// KeysInUse returns those of them that have a version in use.
@@ -117,6 +120,8 @@ type Tx interface {
 	// Prune removes versions with a number up to the given one, but for the
 	// one in use.
 	Prune(ctx context.Context, team, secretID string, upTo, inUse int64) error
+	// DeleteExpected reports whether the team expected the key.
+	DeleteExpected(ctx context.Context, team string, key envvar.Key) (bool, error)
 	// Delete removes the secret and all its ciphertexts.
 	Delete(ctx context.Context, team, secretID string) error
 }

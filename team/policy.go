@@ -13,6 +13,7 @@ const (
 	RollbackSecret Action = "secret.rollback"
 	StageSecret    Action = "secret.stage"
 	ActivateSecret Action = "secret.activate"
+	DismissKey     Action = "secret.dismiss"
 
 	ListApps   Action = "app.list"
 	DeployApp  Action = "app.deploy"
@@ -26,17 +27,18 @@ const (
 	CreateAPIKey Action = "apikey.create"
 	RevokeAPIKey Action = "apikey.revoke"
 
-	ViewTeam     Action = "team.view"
-	CreateTeam   Action = "team.create"
-	EditTeam     Action = "team.edit"
-	RenameTeam   Action = "team.rename"
-	TransferTeam Action = "team.transfer"
-	DeleteTeam   Action = "team.delete"
-	ListMembers  Action = "member.list"
-	AddMember    Action = "member.add"
-	ChangeRole   Action = "member.role"
-	RemoveMember Action = "member.remove"
-	LeaveTeam    Action = "member.leave"
+	ViewTeam      Action = "team.view"
+	CreateTeam    Action = "team.create"
+	EditTeam      Action = "team.edit"
+	RenameTeam    Action = "team.rename"
+	TransferTeam  Action = "team.transfer"
+	DuplicateTeam Action = "team.duplicate"
+	DeleteTeam    Action = "team.delete"
+	ListMembers   Action = "member.list"
+	AddMember     Action = "member.add"
+	ChangeRole    Action = "member.role"
+	RemoveMember  Action = "member.remove"
+	LeaveTeam     Action = "member.leave"
 
 	ListInvites  Action = "invite.list"
 	InviteMember Action = "invite.create"
@@ -71,6 +73,7 @@ var policy = map[Action]rule{
 	RollbackSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "rolling secrets back"},
 	StageSecret:    {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "staging a secret's next value"},
 	ActivateSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "activating a secret's version"},
+	DismissKey:     {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "doing without a key"},
 	RevealSecret:   {role: Admin, scope: ScopeSecretsRead, words: "revealing a secret's value"},
 
 	ListApps:   {role: Member, scope: ScopeAppsRead, words: "seeing apps"},
@@ -85,17 +88,18 @@ var policy = map[Action]rule{
 	CreateAPIKey: {role: Member, scope: ScopeAPIKeysWrite, words: "making API keys"},
 	RevokeAPIKey: {role: Member, scope: ScopeAPIKeysWrite, words: "revoking API keys"},
 
-	ViewTeam:     {role: Member, scope: ScopeTeamsRead, words: "seeing the team"},
-	CreateTeam:   {role: Member, scope: ScopeTeamsWrite, words: "making teams"},
-	EditTeam:     {role: Admin, scope: ScopeTeamsWrite, words: "changing the team's settings"},
-	RenameTeam:   {role: Owner, scope: ScopeTeamsWrite, words: "renaming the team"},
-	TransferTeam: {role: Owner, scope: ScopeTeamsWrite, words: "handing the team over"},
-	DeleteTeam:   {role: Owner, scope: ScopeTeamsWrite, words: "deleting the team"},
-	ListMembers:  {role: Member, scope: ScopeTeamsRead, words: "seeing the members"},
-	AddMember:    {role: Admin, scope: ScopeTeamsWrite, words: "adding members"},
-	ChangeRole:   {role: Admin, scope: ScopeTeamsWrite, words: "changing roles"},
-	RemoveMember: {role: Admin, scope: ScopeTeamsWrite, words: "removing members"},
-	LeaveTeam:    {role: Member, scope: ScopeTeamsWrite, words: "leaving the team"},
+	ViewTeam:      {role: Member, scope: ScopeTeamsRead, words: "seeing the team"},
+	CreateTeam:    {role: Member, scope: ScopeTeamsWrite, words: "making teams"},
+	EditTeam:      {role: Admin, scope: ScopeTeamsWrite, words: "changing the team's settings"},
+	RenameTeam:    {role: Owner, scope: ScopeTeamsWrite, words: "renaming the team"},
+	TransferTeam:  {role: Owner, scope: ScopeTeamsWrite, words: "handing the team over"},
+	DuplicateTeam: {role: Admin, scope: ScopeTeamsWrite, words: "duplicating the team"},
+	DeleteTeam:    {role: Owner, scope: ScopeTeamsWrite, words: "deleting the team"},
+	ListMembers:   {role: Member, scope: ScopeTeamsRead, words: "seeing the members"},
+	AddMember:     {role: Admin, scope: ScopeTeamsWrite, words: "adding members"},
+	ChangeRole:    {role: Admin, scope: ScopeTeamsWrite, words: "changing roles"},
+	RemoveMember:  {role: Admin, scope: ScopeTeamsWrite, words: "removing members"},
+	LeaveTeam:     {role: Member, scope: ScopeTeamsWrite, words: "leaving the team"},
 
 	ListInvites:  {role: Admin, scope: ScopeTeamsRead, words: "seeing the invites"},
 	InviteMember: {role: Admin, scope: ScopeTeamsWrite, words: "inviting people"},

@@ -211,7 +211,34 @@ func samplePages(theme Theme) []sample {
 	inviteWrong := invite(InviteNewAccount)
 	inviteWrong.Errors = FieldErrors{"password": "A password has at least 10 characters."}
 
+	group := []Team{
+		{ID: "team-acme", Username: "acme", Name: "Acme", Role: "owner", Environment: "production", GroupID: "g", GroupName: "Acme"},
+		{ID: "team-staging", Username: "acme-staging", Name: "Acme staging", Role: "admin", Environment: "staging", GroupID: "g", GroupName: "Acme"},
+	}
+	grouped := page("/settings/team")
+	grouped.Team, grouped.Teams = group[0], append(group[:2:2], Team{ID: "team-lab", Username: "lab", Role: "member"})
+	settings := TeamSettings{CanRename: true, CanDuplicate: true, CanDelete: true, Rename: RenameTeam{Username: "acme", Name: "Acme"}, Duplicate: DuplicateTeam{As: "staging", This: "production"}}
+	settingsGrouped, settingsWrong, duplicateWrong, deleteWrong := settings, settings, settings, settings
+	settingsGrouped.Group = group
+	settingsWrong.Rename.Errors = FieldErrors{"username": "Beta is taken; choose another name.", "name": "A name is one line of plain text."}
+	duplicateWrong.Duplicate.Errors = FieldErrors{"as": "Acme has this environment already.", "username": "Acme-staging is taken; choose another name."}
+	deleteWrong.DeleteErrors = FieldErrors{"username": "Type acme to delete the team."}
+	expected := []ExpectedKey{{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls"}, {Key: "A_KEY_WITH_A_VERY_LONG_NAME_THAT_SOMEBODY_CHOSE_ON_A_LONG_DAY", Description: hostile}}
+	waiting, fresh := sampleSecrets(true), Secrets{CanEdit: true, Known: sampleKnown, Expected: expected}
+	waiting.Expected = expected
+	waitingMember := sampleSecrets(false)
+	waitingMember.Expected = expected
+
 	return []sample{
+		{"team", TeamPage(page("/settings/team"), settings)},
+		{"team-grouped", TeamPage(grouped, settingsGrouped)},
+		{"team-rename-errors", TeamPage(page("/settings/team"), settingsWrong)},
+		{"team-duplicate-errors", TeamPage(page("/settings/team"), duplicateWrong)},
+		{"team-delete-errors", TeamPage(page("/settings/team"), deleteWrong)},
+		{"team-member", TeamPage(member("/settings/team"), TeamSettings{})},
+		{"secrets-expected", SecretsPage(secrets, waiting)},
+		{"secrets-expected-member", SecretsPage(member("/settings/secrets"), waitingMember)},
+		{"secrets-expected-only", SecretsPage(secrets, fresh)},
 		{"invite-join", InvitePage(public, invite(InviteJoin))},
 		{"invite-sign-in", InvitePage(public, invite(InviteSignIn))},
 		{"invite-new-account", InvitePage(public, invite(InviteNewAccount))},

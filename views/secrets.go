@@ -10,6 +10,9 @@ type Secrets struct {
 	Any     bool // the team has at least one secret, whatever was searched for
 	CanEdit bool // the actor may add, change and delete
 	Pager   Pager
+	// Expected are keys that the team means to have and has not set, whatever
+	// was searched for.
+	Expected []ExpectedKey
 
 	// Dialog is the state of the page: at most one of these is set.
 	Add    *AddSecret
@@ -29,6 +32,17 @@ type SecretRow struct {
 	UpdatedBy   string
 	Updated     Stamp
 	Warning     string // such as another key that differs only in case, or empty
+}
+
+// ExpectedKey is a key that waits for its value.
+type ExpectedKey struct {
+	Key         string
+	Description string
+}
+
+// URL opens the form that sets it, filled in.
+func (k ExpectedKey) URL() string {
+	return "/settings/secrets?" + url.Values{"add": {k.Key}, "description": {k.Description}}.Encode()
 }
 
 // KnownSecret is a secret that many apps use.

@@ -94,6 +94,7 @@ var navItems = []navItem{
 	{"/settings/apps", "Apps", iconBox, ""},
 	{"/settings/apikeys", "API keys", iconTerminal, ""},
 	{"/settings/members", "Members", iconUsers, ""},
+	{"/settings/team", "Team", iconBuilding, ""},
 	{"/settings/activity", "Activity", iconActivity, ""},
 	{"/settings/account", "Account", iconUser, ""},
 }

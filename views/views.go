@@ -54,6 +54,32 @@ type Team struct {
 	Username string
 	Name     string
 	Role     string // owner, admin or member
+	// Environment is what the team is in its group, such as staging; all three
+	// are empty for a team that stands alone.
+	Environment, GroupID, GroupName string
+}
+
+// teamGroup is what the switcher shows together.
+type teamGroup struct {
+	Label string // empty for a team that stands alone
+	Teams []Team
+}
+
+// groups puts the environments of one thing next to each other, where its first
+// one stands.
+func (p Page) groups() []teamGroup {
+	var out []teamGroup
+	at := map[string]int{}
+	for _, t := range p.Teams {
+		i, seen := at[t.GroupID]
+		if t.GroupID == "" || !seen {
+			at[t.GroupID] = len(out)
+			out = append(out, teamGroup{Label: t.GroupName, Teams: []Team{t}})
+			continue
+		}
+		out[i].Teams = append(out[i].Teams, t)
+	}
+	return out
 }
 
 // Label is the team's display name, or its username where it has none.
