@@ -7,7 +7,6 @@ import (
 	"io"
 	"os/user"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -113,7 +112,7 @@ func createUser(cmd *cobra.Command, email, teamName string, password redact.Valu
 	if err != nil {
 		return account.Created{}, none, err
 	}
-	_, key, err := services.Keys.Create(ctx, actor, "made by infsh admin create-user", nil, time.Time{})
+	_, key, err := services.Keys.Create(ctx, actor, auth.NewKey{Name: "made by infsh admin create-user"})
 	return made, key, err
 }
 

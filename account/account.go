@@ -21,8 +21,10 @@ type Origin struct {
 
 // User is a person.
 type User struct {
-	ID        string
-	Email     string
+	ID    string
+	Email string
+	// Name is set for a service key, which has no address.
+	Name      string
 	CreatedAt time.Time
 }
 

@@ -46,6 +46,9 @@ type Reader interface {
 	// Team returns a team to one of its members. To anybody else it is
 	// problem.NotFound, as a team that does not exist.
 	Team(ctx context.Context, team, user string) (Team, error)
+	// TeamByID returns a team to a service key of its own, without a role;
+	// problem.NotFound if it is there no more.
+	TeamByID(ctx context.Context, team string) (Team, error)
 	// Members returns the members of a team, sorted by address.
 	Members(ctx context.Context, team string) ([]Member, error)
 	InviteReader
@@ -87,7 +90,7 @@ type Tx interface {
 	// SetRole stores a member's role.
 	SetRole(ctx context.Context, team, user string, role team.Role) error
 	// RemoveMember removes the membership and all API keys and logins that
-	// the person has in the team.
+	// the person has in the team. Service keys are the team's, and stay.
 	RemoveMember(ctx context.Context, team, user string) error
 	// DeleteTeam removes the team with all that is its own but the audit log.
 	DeleteTeam(ctx context.Context, team string) error

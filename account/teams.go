@@ -119,13 +119,26 @@ func (s *Service) Self(ctx context.Context, actor team.Actor) (user User, in Tea
 		return User{}, Team{}, err
 	}
 	err = s.store.View(ctx, func(r Reader) (err error) {
-		if user, err = r.UserByID(ctx, actor.UserID()); err != nil {
+		if in, err = ownTeam(ctx, r, actor); err != nil || actor.IsService() {
+			// A service key is nobody.
+			user = User{ID: actor.UserID(), Name: actor.CredentialName()}
 			return err
 		}
-		in, err = r.Team(ctx, actor.TeamID(), actor.UserID())
+		user, err = r.UserByID(ctx, actor.UserID())
 		return err
 	})
 	return user, in, err
+}
+
+// ownTeam reads the team that the actor acts in. A service key has no
+// membership, and a role of its own.
+func ownTeam(ctx context.Context, r Reader, actor team.Actor) (Team, error) {
+	if !actor.IsService() {
+		return r.Team(ctx, actor.TeamID(), actor.UserID())
+	}
+	t, err := r.TeamByID(ctx, actor.TeamID())
+	t.Role = actor.Role()
+	return t, err
 }
 
 // Teams returns the teams of the actor's user, sorted by username. A key that
@@ -135,7 +148,7 @@ func (s *Service) Teams(ctx context.Context, actor team.Actor) ([]Team, error) {
 		return nil, err
 	}
 	if actor.Kind() == team.Key {
-		own, err := s.team(ctx, actor.TeamID(), actor.UserID())
+		own, err := s.team(ctx, actor, actor.TeamID())
 		if err != nil {
 			return nil, err
 		}
@@ -159,12 +172,16 @@ func (s *Service) Team(ctx context.Context, actor team.Actor, id string) (Team, 
 	if uuid.Validate(id) != nil || actor.Kind() == team.Key && id != actor.TeamID() {
 		return Team{}, NoTeam()
 	}
-	return s.team(ctx, id, actor.UserID())
+	return s.team(ctx, actor, id)
 }
 
-func (s *Service) team(ctx context.Context, id, user string) (t Team, err error) {
+func (s *Service) team(ctx context.Context, actor team.Actor, id string) (t Team, err error) {
 	err = s.store.View(ctx, func(r Reader) (err error) {
-		t, err = r.Team(ctx, id, user)
+		if id == actor.TeamID() {
+			t, err = ownTeam(ctx, r, actor)
+		} else {
+			t, err = r.Team(ctx, id, actor.UserID())
+		}
 		return err
 	})
 	return t, err

@@ -68,23 +68,47 @@ type Credential struct {
 	Kind   string   `json:"kind"`
 	Name   string   `json:"name"`
 	Scopes []string `json:"scopes"`
+	// Service says that the key is the team's own, and no person's.
+	Service bool `json:"service,omitempty"`
 }
 
-// APIKey describes an API key. Key is masked: "infsh_…last4".
+// APIKey describes an API key. Key is masked: "infsh_…last4". Scopes are those
+// that the role of its owner backs now.
 type APIKey struct {
 	Owned
-	Name       string     `json:"name"`
-	Key        string     `json:"key"`
-	Scopes     []string   `json:"scopes"`
-	LastUsedAt *time.Time `json:"last_used_at"`
-	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	Name   string   `json:"name"`
+	Key    string   `json:"key"`
+	Scopes []string `json:"scopes"`
+	// Kind is KindKey or KindLogin.
+	Kind string `json:"kind"`
+	// App is the only app that the key runs, namespace/name; empty for any.
+	App string `json:"app,omitempty"`
+	// Service says that the key is the team's own, with ServiceRole.
+	Service     bool       `json:"service"`
+	ServiceRole string     `json:"service_role,omitempty"`
+	LastUsedAt  *time.Time `json:"last_used_at"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
 }
 
 // APIKeyCreate is the body of POST /apikeys. Nil Scopes means everything that
-// the user may do; an empty list means nothing.
+// the user may do, or apps:execute where App is set; an empty list means
+// nothing.
 type APIKeyCreate struct {
 	Name   string    `json:"name"`
 	Scopes *[]string `json:"scopes,omitempty"`
+	// ExpiresAt is a time as in RFC 3339; empty for a key without an end.
+	ExpiresAt string `json:"expires_at,omitempty"`
+	// App binds the key to an app of the team: namespace/name or the name.
+	App string `json:"app,omitempty"`
+	// ServiceRole makes a service key: RoleMember or RoleAdmin.
+	ServiceRole string `json:"service_role,omitempty"`
+}
+
+// APIKeyTakeOver is the body of POST /apikeys/{id}/service, which makes a key
+// the team's own. An empty role is that of its maker, as far as a service key
+// can have it.
+type APIKeyTakeOver struct {
+	ServiceRole string `json:"service_role,omitempty"`
 }
 
 // APIKeyCreated is the answer to POST /apikeys, the only one that holds the

@@ -40,6 +40,8 @@ const (
 	ActDeviceApprove  = "device.approve"
 	ActDeviceDeny     = "device.deny"
 	ActDeviceLogin    = "device.login"
+	// ActRevokedKey is an attempt with an API key that was revoked.
+	ActRevokedKey = "apikey.use_revoked"
 	// The keys, which the operator replaces. The target names them.
 	ActKEKRotationStart = "kek.rotation_start"
 	ActRotateKEK        = "kek.rotate"
@@ -81,9 +83,13 @@ type Entry struct {
 
 // By starts an entry for an actor's act in its team.
 func By(actor team.Actor, action team.Action, target string, outcome Outcome) Entry {
+	kind := string(actor.Kind())
+	if actor.IsService() {
+		kind = "service"
+	}
 	return Entry{
 		TeamID:       actor.TeamID(),
-		ActorKind:    string(actor.Kind()),
+		ActorKind:    kind,
 		ActorID:      actor.UserID(),
 		ActorName:    actor.Email(),
 		CredentialID: actor.CredentialID(),
@@ -124,6 +130,12 @@ func Guard(ctx context.Context, log Log, actor team.Actor, action team.Action, t
 	if denial == nil {
 		return nil
 	}
+	return Deny(ctx, log, actor, action, target, denial)
+}
+
+// Deny records a denial and returns it, also one that depends on more than the
+// policy's table. If it can't be recorded, the answer is Unavailable.
+func Deny(ctx context.Context, log Log, actor team.Actor, action team.Action, target string, denial error) error {
 	e := By(actor, action, target, Denied)
 	e.Reason = string(problem.CodeOf(denial))
 	if err := Record(ctx, log, e); err != nil {

@@ -2,24 +2,20 @@ package auth
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"infsh/audit"
 	"infsh/problem"
-	"infsh/redact"
 	"infsh/team"
 )
 
 const (
 	// MaxKeyNameLength is in characters.
 	MaxKeyNameLength = 64
-	// maxKeys is how many API keys one user has in one team.
+	// maxKeys is how many API keys one user has in one team, and how many
+	// service keys a team has.
 	maxKeys = 100
 	// maxLogins is how many command lines one user is logged in on; a further
 	// one logs out the one that has been idle the longest.
@@ -41,19 +37,59 @@ type Key struct {
 	CreatedAt, LastUsedAt time.Time
 	// ExpiresAt is zero for a key that does not expire.
 	ExpiresAt time.Time
+	// Service is the role of a service key, and empty for a person's: such a
+	// key is the team's own, whoever made it.
+	Service team.Role
+	// App is the only app that the key runs; zero for any.
+	App team.AppBinding
+	// Role is with which role the key acts in its team now, empty if its owner
+	// is not in it; MembersMayEdit is the team's setting.
+	Role           team.Role
+	MembersMayEdit bool
+}
+
+// IsService reports whether the key is the team's own.
+func (k Key) IsService() bool { return k.Service != "" }
+
+// EffectiveScopes returns those of the key's scopes that its role backs now.
+func (k Key) EffectiveScopes() team.Scopes {
+	return team.Backed(k.Scopes, k.Role, k.MembersMayEdit, k.IsService())
 }
 
 // Masked returns the form in which the key is shown.
 func (k Key) Masked() string { return TokenPrefix + "…" + k.LastFour }
+
+// RevokedKey is what is remembered of a key that was revoked.
+type RevokedKey struct {
+	KeyID, TeamID, UserID, Name string
+	// TriedAt is when it was last presented; zero if it was not.
+	TriedAt time.Time
+}
+
+// rememberRevoked is how long.
+const rememberRevoked = 90 * 24 * time.Hour
 
 // KeyTx is the part of a transaction that is about API keys.
 type KeyTx interface {
 	InsertKey(ctx context.Context, k Key, tokenHash []byte) error
 	// TeamKey finds a key of a team; problem.NotFound if there is none.
 	TeamKey(ctx context.Context, team, id string) (Key, error)
+	// CountKeys counts a user's API keys in a team, without service keys;
+	// CountServiceKeys counts those, whoever made them.
 	CountKeys(ctx context.Context, team, user string) (int, error)
-	// DeleteKey reports whether there was such a key.
-	DeleteKey(ctx context.Context, team, id string) (bool, error)
+	CountServiceKeys(ctx context.Context, team string) (int, error)
+	// AppID finds an app of the team; problem.NotFound if there is none.
+	AppID(ctx context.Context, team, namespace, name string) (string, error)
+	// SetService makes a key the team's own, with a role.
+	SetService(ctx context.Context, team, id string, role team.Role) error
+	// DeleteKey reports whether there was such a key. Its hash is remembered,
+	// so that whoever presents it still is noticed.
+	DeleteKey(ctx context.Context, team, id string, now time.Time) (bool, error)
+	// TriedRevoked stores that a revoked key was presented now, and reports
+	// whether that was last so before the given time: of two at once, one is.
+	TriedRevoked(ctx context.Context, tokenHash []byte, now, before time.Time) (bool, error)
+	// ForgetRevoked forgets the hashes of keys that were revoked before.
+	ForgetRevoked(ctx context.Context, before time.Time) error
 	// DeleteLogin removes one login of a user, whichever team it started in.
 	DeleteLogin(ctx context.Context, user, id string) (bool, error)
 	// DeleteLogins removes all logins of a user. API keys stay.
@@ -74,7 +110,7 @@ func NewKeys(store Store) *Keys {
 }
 
 // List returns API keys and logins of the actor's team, the newest first: to
-// an owner or admin all of them, to a member their own.
+// an owner or admin all of them, to a member their own without service keys.
 func (k *Keys) List(ctx context.Context, actor team.Actor) ([]Key, error) {
 	if err := audit.Guard(ctx, k.store, actor, team.ListAPIKeys, ""); err != nil {
 		return nil, err
@@ -86,77 +122,8 @@ func (k *Keys) List(ctx context.Context, actor team.Actor) ([]Key, error) {
 	return k.store.Keys(ctx, actor.TeamID(), user)
 }
 
-// Create makes an API key for the actor's team and returns it, the only time.
-// Nil scopes are all that the actor has, by name; empty scopes allow nothing.
-// A key made with a key can neither do more nor live longer than that one.
-//
-// Errors: problem.InvalidField (fields name, scopes, expires_at),
-// problem.ScopeRequired for more scopes than the actor has, problem.Conflict
-// for too many keys, and those of audit.Guard.
-func (k *Keys) Create(ctx context.Context, actor team.Actor, name string, scopes *[]string, expires time.Time) (Key, redact.Value, error) {
-	if err := audit.Guard(ctx, k.store, actor, team.CreateAPIKey, ""); err != nil {
-		return Key{}, redact.Value{}, err
-	}
-	now := k.now()
-	var fields []problem.Field
-	name, err := parseKeyName(name)
-	if err != nil {
-		fields = append(fields, problem.Field{Name: "name", Message: err.Error()})
-	}
-	has := actorScopes(actor)
-	granted := has
-	if scopes != nil {
-		if granted, err = team.ParseScopes(*scopes); err != nil {
-			fields = append(fields, problem.Field{Name: "scopes", Message: err.Error()})
-		}
-	}
-	if !expires.IsZero() && !expires.After(now) {
-		fields = append(fields, problem.Field{Name: "expires_at", Message: "this time is past"})
-	}
-	if len(fields) > 0 {
-		return Key{}, redact.Value{}, &problem.Error{Code: problem.InvalidField, Fields: fields}
-	}
-	if limited(actor) && !actor.Scopes().Cover(granted) {
-		return Key{}, redact.Value{}, k.deny(ctx, actor, team.CreateAPIKey, name, problem.New(problem.ScopeRequired,
-			"Permission denied: an API key can't make one that may do more than itself. It has %s.", strings.Join(actor.Scopes().Strings(), ", ")))
-	}
-
-	token := newToken()
-	key := Key{
-		ID: uuid.NewString(), TeamID: actor.TeamID(), UserID: actor.UserID(), Email: actor.Email(), Kind: team.Key, Name: name,
-		LastFour: token.lastFour(), Scopes: granted, CreatedAt: now, ExpiresAt: expires,
-	}
-	err = k.store.Update(ctx, func(tx Tx) error {
-		key.ExpiresAt = expires
-		if actor.Kind() == team.Key {
-			maker, err := tx.TeamKey(ctx, actor.TeamID(), actor.CredentialID())
-			if err != nil {
-				return err
-			}
-			if !maker.ExpiresAt.IsZero() && (expires.IsZero() || expires.After(maker.ExpiresAt)) {
-				key.ExpiresAt = maker.ExpiresAt
-			}
-		}
-		n, err := tx.CountKeys(ctx, actor.TeamID(), actor.UserID())
-		if err != nil {
-			return err
-		}
-		if n >= maxKeys {
-			return problem.New(problem.Conflict, "You have %d API keys in team %s, which is the most there can be. Revoke one that is not used any more.", n, actor.TeamName())
-		}
-		if err := tx.InsertKey(ctx, key, token.hash()); err != nil {
-			return err
-		}
-		return tx.AppendAudit(ctx, audit.By(actor, team.CreateAPIKey, key.Name, audit.Allowed))
-	})
-	if err != nil {
-		return Key{}, redact.Value{}, err
-	}
-	return key, token.Value(), nil
-}
-
 // Revoke ends an API key or login of the actor's team, at once: one's own, or
-// as owner or admin anybody's. Any other is problem.NotFound, as one that does
+// as owner or admin anybody's and service keys. Any other is problem.NotFound, as one that does
 // not exist.
 func (k *Keys) Revoke(ctx context.Context, actor team.Actor, id string) error {
 	if err := audit.Guard(ctx, k.store, actor, team.RevokeAPIKey, ""); err != nil {
@@ -170,10 +137,10 @@ func (k *Keys) Revoke(ctx context.Context, actor team.Actor, id string) error {
 		if err != nil {
 			return err
 		}
-		if key.UserID != actor.UserID() && !actor.Role().AtLeast(team.Admin) {
+		if (key.UserID != actor.UserID() || key.IsService()) && !actor.Role().AtLeast(team.Admin) {
 			return noKey()
 		}
-		if _, err := tx.DeleteKey(ctx, actor.TeamID(), id); err != nil {
+		if _, err := tx.DeleteKey(ctx, actor.TeamID(), id, k.now()); err != nil {
 			return err
 		}
 		return tx.AppendAudit(ctx, audit.By(actor, team.RevokeAPIKey, key.Name, audit.Allowed))
@@ -197,48 +164,6 @@ func (k *Keys) RevokePresented(ctx context.Context, actor team.Actor) error {
 		}
 		return tx.AppendAudit(ctx, audit.By(actor, audit.ActLogout, actor.CredentialID(), audit.Allowed))
 	})
-}
-
-// deny records a refusal that depends on more than the policy's table.
-func (k *Keys) deny(ctx context.Context, actor team.Actor, action team.Action, target string, denial error) error {
-	e := audit.By(actor, action, target, audit.Denied)
-	e.Reason = string(problem.CodeOf(denial))
-	if err := k.store.AppendAudit(ctx, e); err != nil {
-		return unrecorded(err)
-	}
-	return denial
-}
-
-// limited reports whether scopes bound the actor; a person has them all.
-func limited(actor team.Actor) bool {
-	return actor.Kind() == team.Key || actor.Kind() == team.Login
-}
-
-// actorScopes names, one by one, the scopes that the actor has.
-func actorScopes(actor team.Actor) team.Scopes {
-	if !limited(actor) {
-		return team.EveryScope()
-	}
-	has := team.Scopes{}
-	for _, s := range team.EveryScope() {
-		if actor.Scopes().Allow(s) {
-			has = append(has, s)
-		}
-	}
-	return has
-}
-
-func parseKeyName(s string) (string, error) {
-	s = strings.TrimSpace(s)
-	switch {
-	case s == "":
-		return "", fmt.Errorf("a name is needed, such as the machine that will use the key")
-	case utf8.RuneCountInString(s) > MaxKeyNameLength:
-		return "", fmt.Errorf("a name has at most %d characters", MaxKeyNameLength)
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }):
-		return "", fmt.Errorf("a name is one line of plain text")
-	}
-	return s, nil
 }
 
 func noKey() error {

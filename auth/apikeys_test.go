@@ -160,7 +160,7 @@ func TestCreateKey(t *testing.T) {
 			w.person("ada@example.com", "acme")
 			s := w.browser(home).mustLogin("ada@example.com")
 			end := w.clock().Add(time.Hour)
-			_, token, err := w.keys.Create(t.Context(), s.Actor, "maker", &[]string{"apikeys:write", "secrets:read"}, end)
+			_, token, err := w.keys.Create(t.Context(), s.Actor, auth.NewKey{Name: "maker", Scopes: &[]string{"apikeys:write", "secrets:read"}, ExpiresAt: end})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,10 +169,10 @@ func TestCreateKey(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, more := range [][]string{{"*"}, {"secrets"}, {"secrets:write"}, {"secrets:read", "apps:execute"}} {
-				_, _, err := w.keys.Create(t.Context(), maker, "more", &more, time.Time{})
+				_, _, err := w.keys.Create(t.Context(), maker, auth.NewKey{Name: "more", Scopes: &more})
 				wantCode(t, err, problem.ScopeRequired)
 			}
-			made, _, err := w.keys.Create(t.Context(), maker, "same", nil, end.Add(time.Hour))
+			made, _, err := w.keys.Create(t.Context(), maker, auth.NewKey{Name: "same", ExpiresAt: end.Add(time.Hour)})
 			if err != nil || !made.ExpiresAt.Equal(end) || !maker.Scopes().Cover(made.Scopes) || made.TeamID != s.Actor.TeamID() || made.UserID != s.Actor.UserID() {
 				t.Errorf("%+v, %v", made, err)
 			}
@@ -190,12 +190,12 @@ func TestCreateKey(t *testing.T) {
 			w.person("ada@example.com", "acme")
 			s := w.browser(home).mustLogin("ada@example.com")
 			for _, bad := range []string{"", "  ", strings.Repeat("x", 65), "two\nlines", "bell\a", "rtl\u202e", "\xff"} {
-				_, _, err := w.keys.Create(t.Context(), s.Actor, bad, nil, time.Time{})
+				_, _, err := w.keys.Create(t.Context(), s.Actor, auth.NewKey{Name: bad})
 				if e := wantCode(t, err, problem.InvalidField); e.Fields[0].Name != "name" {
 					t.Errorf("%q: error at %s", bad, e.Fields[0].Name)
 				}
 			}
-			_, _, err := w.keys.Create(t.Context(), s.Actor, "", &[]string{"Secrets"}, w.clock())
+			_, _, err := w.keys.Create(t.Context(), s.Actor, auth.NewKey{Name: "", Scopes: &[]string{"Secrets"}, ExpiresAt: w.clock()})
 			if e := wantCode(t, err, problem.InvalidField); len(e.Fields) != 3 {
 				t.Errorf("not all errors are told: %v", e.Fields)
 			}

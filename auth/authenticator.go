@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"infsh/account"
+	"infsh/audit"
 	"infsh/problem"
 	"infsh/team"
 )
@@ -103,7 +104,7 @@ func (a *Authenticator) Bearer(r *http.Request) (team.Actor, error) {
 	}
 	key, m, err := a.store.Key(r.Context(), token.hash(), teamName)
 	if errors.Is(err, problem.NotFound) {
-		return team.Actor{}, badKey("is not valid, or was revoked")
+		return team.Actor{}, a.unknown(r, token)
 	}
 	if err != nil {
 		return team.Actor{}, err
@@ -127,10 +128,46 @@ func (a *Authenticator) Bearer(r *http.Request) (team.Actor, error) {
 		}
 	}
 	from := a.Origin(r)
-	return newActor(m, team.Identity{
+	id := team.Identity{
 		Kind: key.Kind, UserID: key.UserID, Email: key.Email, CredentialID: key.ID, CredentialName: key.Name, Scopes: key.Scopes,
-		RemoteAddr: from.RemoteAddr, RequestID: from.RequestID,
-	}), nil
+		Service: key.IsService(), App: key.App, RemoteAddr: from.RemoteAddr, RequestID: from.RequestID,
+	}
+	if id.Service {
+		// It acts for nobody, and least of all for whoever made it.
+		id.UserID, id.Email = key.ID, key.Name+" (service key)"
+	}
+	return newActor(m, id), nil
+}
+
+// unknown answers a token that is no key's. One that was a key's until it was
+// revoked is still used by somebody, and the team learns of it: an entry of
+// the audit log at most every few minutes.
+func (a *Authenticator) unknown(r *http.Request, token Token) error {
+	now := a.sessions.now()
+	revoked, err := a.store.RevokedKey(r.Context(), token.hash())
+	if errors.Is(err, problem.NotFound) {
+		return badKey("is not valid, or was revoked")
+	}
+	if err != nil {
+		return err
+	}
+	if now.Sub(revoked.TriedAt) >= keyTouchEvery {
+		from := a.Origin(r)
+		err := a.store.Update(r.Context(), func(tx Tx) error {
+			first, err := tx.TriedRevoked(r.Context(), token.hash(), now, now.Add(-keyTouchEvery))
+			if err != nil || !first {
+				return err
+			}
+			return tx.AppendAudit(r.Context(), audit.Entry{
+				TeamID: revoked.TeamID, ActorKind: string(team.Key), ActorID: revoked.UserID, CredentialID: revoked.KeyID, Action: audit.ActRevokedKey,
+				Target: revoked.Name, Outcome: audit.Failed, Reason: string(problem.NotSignedIn), RemoteAddr: from.RemoteAddr, RequestID: from.RequestID,
+			})
+		})
+		if err != nil {
+			return unrecorded(err)
+		}
+	}
+	return badKey("was revoked")
 }
 
 // bearerToken reads the header of RFC 6750, section 2.1, and checks the

@@ -192,7 +192,7 @@ func (w *world) key(actor team.Actor, scopes ...string) (auth.Key, string) {
 	if scopes == nil {
 		list = nil
 	}
-	key, token, err := w.keys.Create(w.t.Context(), actor, "test key", list, time.Time{})
+	key, token, err := w.keys.Create(w.t.Context(), actor, auth.NewKey{Name: "test key", Scopes: list})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -38,8 +38,11 @@ type Reader interface {
 	// Key finds an API key with its user's membership in the named team, or
 	// in the key's own team if the name is empty. problem.NotFound if there is
 	// no such key; the membership is zero if there is no such team or the user
-	// is not in it.
+	// is not in it. That of a service key is its own, in its own team.
 	Key(ctx context.Context, tokenHash []byte, teamName string) (Key, Membership, error)
+	// RevokedKey finds what is remembered of a revoked key; problem.NotFound
+	// if nothing is.
+	RevokedKey(ctx context.Context, tokenHash []byte) (RevokedKey, error)
 	// Membership is problem.NotFound alike for a team that does not exist and
 	// for one that the user is not in.
 	Membership(ctx context.Context, team, user string) (Membership, error)

@@ -125,6 +125,15 @@ func (t accountTx) Team(ctx context.Context, team, user string) (account.Team, e
 	return row.team(), err
 }
 
+func (t accountTx) TeamByID(ctx context.Context, team string) (account.Team, error) {
+	var row teamRow
+	err := t.q.get(ctx, &row, "SELECT id, username, name, '' AS role, members_may_edit, created_at, updated_at FROM teams WHERE id = ?", team)
+	if errors.Is(err, sql.ErrNoRows) {
+		return account.Team{}, account.NoTeam()
+	}
+	return row.team(), err
+}
+
 type memberRow struct {
 	UserID   string    `db:"user_id"`
 	Email    string    `db:"email"`
@@ -289,7 +298,11 @@ func (t accountTx) SetRole(ctx context.Context, teamID, user string, role team.R
 }
 
 func (t accountTx) RemoveMember(ctx context.Context, team, user string) error {
-	if _, err := t.q.exec(ctx, "DELETE FROM api_keys WHERE team_id = ? AND user_id = ?", team, user); err != nil {
+	const keys = "team_id = ? AND user_id = ? AND service_role = ''"
+	if err := rememberRevoked(ctx, t.q, time.Now(), keys, team, user); err != nil {
+		return err
+	}
+	if _, err := t.q.exec(ctx, "DELETE FROM api_keys WHERE "+keys, team, user); err != nil {
 		return fmt.Errorf("remove the member's API keys: %w", err)
 	}
 	_, err := t.q.exec(ctx, "DELETE FROM memberships WHERE team_id = ? AND user_id = ?", team, user)

@@ -25,13 +25,33 @@ type keyRow struct {
 	CreatedAt  int64     `db:"created_at"`
 	LastUsedAt int64     `db:"last_used_at"`
 	ExpiresAt  int64     `db:"expires_at"`
+	Service    team.Role `db:"service_role"`
+	AppID      string    `db:"app_id"`
+	AppName    string    `db:"app_name"`
 }
 
+// boundScope stands in the row of a key that is bound to an app, in the place
+// of its scopes. A server of an earlier release, which does not know bindings,
+// does not know the scope either, and lets the key do nothing.
+const boundScope = "apps:execute@app"
+
 func (r keyRow) key() auth.Key {
-	return auth.Key{
+	k := auth.Key{
 		ID: r.ID, Kind: r.Kind, TeamID: r.TeamID, UserID: r.UserID, Email: r.Email, Name: r.Name, LastFour: r.LastFour, Scopes: parseScopes(r.Scopes),
 		CreatedAt: fromMicros(r.CreatedAt), LastUsedAt: fromMicros(r.LastUsedAt), ExpiresAt: fromMicros(r.ExpiresAt),
+		Service: r.Service, App: team.AppBinding{ID: r.AppID, Name: r.AppName},
 	}
+	if !k.App.IsZero() && r.Scopes == boundScope {
+		k.Scopes = team.Scopes{team.ScopeAppsExecute}
+	}
+	return k
+}
+
+func storedScopes(k auth.Key) string {
+	if !k.App.IsZero() {
+		return boundScope
+	}
+	return strings.Join(k.Scopes.Strings(), " ")
 }
 
 // parseScopes reads a stored list. A scope that this program does not know,
@@ -46,7 +66,37 @@ func parseScopes(s string) team.Scopes {
 	return scopes
 }
 
-const keyColumns = "k.id, k.kind, k.team_id, k.user_id, u.email, k.name, k.last_four, k.scopes, k.created_at, k.last_used_at, k.expires_at"
+// keyColumns go with the tables api_keys k and users u. The app is looked up
+// only for the few keys that have one.
+const keyColumns = `k.id, k.kind, k.team_id, k.user_id, u.email, k.name, k.last_four, k.scopes, k.created_at, k.last_used_at, k.expires_at,
+	k.service_role, k.app_id, CASE WHEN k.app_id = '' THEN '' ELSE
+		COALESCE((SELECT a.namespace || '/' || a.name FROM apps a WHERE a.team_id = k.team_id AND a.id = k.app_id), '') END AS app_name`
+
+// keyMembershipColumns go with the same and with memberships m and teams t,
+// outer-joined: what a key's owner is in the team, or a service key by itself
+// in its own.
+const keyMembershipColumns = `COALESCE(t.id, '') AS member_team_id, COALESCE(t.username, '') AS member_team_name,
+	CASE WHEN t.id IS NULL THEN '' WHEN k.service_role = '' THEN COALESCE(m.role, '') WHEN t.id = k.team_id THEN k.service_role ELSE '' END AS member_role,
+	COALESCE(t.members_may_edit, 0) AS members_may_edit`
+
+const selectKeys = "SELECT " + keyColumns + ", " + keyMembershipColumns + `
+	FROM api_keys k
+	JOIN users u ON u.id = k.user_id
+	JOIN teams t ON t.id = k.team_id
+	LEFT JOIN memberships m ON m.team_id = k.team_id AND m.user_id = k.user_id
+	WHERE k.team_id = ?`
+
+// ownedKeyRow is a key with what its owner is in its team.
+type ownedKeyRow struct {
+	keyRow
+	membershipRow
+}
+
+func (r ownedKeyRow) key() auth.Key {
+	k := r.keyRow.key()
+	k.Role, k.MembersMayEdit = r.Role, r.MembersMayEdit
+	return k
+}
 
 func (s *Auth) Key(ctx context.Context, tokenHash []byte, teamName string) (auth.Key, auth.Membership, error) {
 	// The team is the key's own, or the one of that name; the membership is
@@ -55,11 +105,8 @@ func (s *Auth) Key(ctx context.Context, tokenHash []byte, teamName string) (auth
 	if teamName != "" {
 		join, args = "LEFT JOIN teams t ON t.username = ?", []any{teamName, tokenHash}
 	}
-	var r struct {
-		keyRow
-		membershipRow
-	}
-	err := s.statement().get(ctx, &r, "SELECT "+keyColumns+", "+membershipColumns+`
+	var r ownedKeyRow
+	err := s.statement().get(ctx, &r, "SELECT "+keyColumns+", "+keyMembershipColumns+`
 		FROM api_keys k
 		JOIN users u ON u.id = k.user_id
 		`+join+`
@@ -75,11 +122,11 @@ func (s *Auth) Key(ctx context.Context, tokenHash []byte, teamName string) (auth
 }
 
 func (s *Auth) Keys(ctx context.Context, team, user string) ([]auth.Key, error) {
-	query, args := "SELECT "+keyColumns+" FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.team_id = ?", []any{team}
+	query, args := selectKeys, []any{team}
 	if user != "" {
-		query, args = query+" AND k.user_id = ?", append(args, user)
+		query, args = query+" AND k.user_id = ? AND k.service_role = ''", append(args, user)
 	}
-	var rows []keyRow
+	var rows []ownedKeyRow
 	if err := s.statement().list(ctx, &rows, query+" ORDER BY k.created_at DESC, k.id", args...); err != nil {
 		return nil, fmt.Errorf("list API keys: %w", err)
 	}
@@ -103,16 +150,16 @@ func (s *Auth) TouchKey(ctx context.Context, team, id string, now, before, expir
 
 func (t authTx) InsertKey(ctx context.Context, k auth.Key, tokenHash []byte) error {
 	_, err := t.q.exec(ctx, `INSERT INTO api_keys
-		(id, kind, team_id, user_id, name, token_hash, last_four, scopes, created_at, last_used_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		k.ID, string(k.Kind), k.TeamID, k.UserID, k.Name, tokenHash, k.LastFour, strings.Join(k.Scopes.Strings(), " "),
-		micros(k.CreatedAt), micros(k.LastUsedAt), micros(k.ExpiresAt))
+		(id, kind, team_id, user_id, name, token_hash, last_four, scopes, created_at, last_used_at, expires_at, service_role, app_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		k.ID, string(k.Kind), k.TeamID, k.UserID, k.Name, tokenHash, k.LastFour, storedScopes(k),
+		micros(k.CreatedAt), micros(k.LastUsedAt), micros(k.ExpiresAt), string(k.Service), k.App.ID)
 	return err
 }
 
 func (t authTx) TeamKey(ctx context.Context, team, id string) (auth.Key, error) {
-	var r keyRow
-	err := t.q.get(ctx, &r, "SELECT "+keyColumns+" FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.team_id = ? AND k.id = ?", team, id)
+	var r ownedKeyRow
+	err := t.q.get(ctx, &r, selectKeys+" AND k.id = ?", team, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return auth.Key{}, noKey()
 	}
@@ -120,11 +167,32 @@ func (t authTx) TeamKey(ctx context.Context, team, id string) (auth.Key, error) 
 }
 
 func (t authTx) CountKeys(ctx context.Context, team, user string) (n int, err error) {
-	err = t.q.get(ctx, &n, "SELECT count(*) FROM api_keys WHERE team_id = ? AND user_id = ? AND kind = 'key'", team, user)
+	err = t.q.get(ctx, &n, "SELECT count(*) FROM api_keys WHERE team_id = ? AND user_id = ? AND kind = 'key' AND service_role = ''", team, user)
 	return n, err
 }
 
-func (t authTx) DeleteKey(ctx context.Context, team, id string) (bool, error) {
+func (t authTx) CountServiceKeys(ctx context.Context, team string) (n int, err error) {
+	err = t.q.get(ctx, &n, "SELECT count(*) FROM api_keys WHERE team_id = ? AND service_role <> ''", team)
+	return n, err
+}
+
+func (t authTx) AppID(ctx context.Context, team, namespace, name string) (id string, err error) {
+	err = t.q.get(ctx, &id, "SELECT id FROM apps WHERE team_id = ? AND namespace = ? AND name = ?", team, namespace, name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", problem.New(problem.NotFound, "Not found: the team has no such app.")
+	}
+	return id, err
+}
+
+func (t authTx) SetService(ctx context.Context, teamID, id string, role team.Role) error {
+	_, err := t.q.exec(ctx, "UPDATE api_keys SET service_role = ? WHERE team_id = ? AND id = ?", string(role), teamID, id)
+	return err
+}
+
+func (t authTx) DeleteKey(ctx context.Context, team, id string, now time.Time) (bool, error) {
+	if err := rememberRevoked(ctx, t.q, now, "team_id = ? AND id = ?", team, id); err != nil {
+		return false, err
+	}
 	n, err := t.q.exec(ctx, "DELETE FROM api_keys WHERE team_id = ? AND id = ?", team, id)
 	return n > 0, err
 }

@@ -139,6 +139,7 @@ func TestKeyStore(t *testing.T) {
 		update(t, d, func(ctx context.Context, tx auth.Tx) error { return tx.InsertKey(ctx, key, []byte("hash")) })
 
 		got, m, err := store.Key(t.Context(), []byte("hash"), "")
+		key.Role = team.Owner
 		if err != nil || fmt.Sprint(got) != fmt.Sprint(key) || m.TeamName != "acme" {
 			t.Errorf("got  %+v\nwant %+v, %+v, %v", got, key, m, err)
 		}
@@ -154,7 +155,7 @@ func TestKeyStore(t *testing.T) {
 			if _, err := tx.TeamKey(ctx, foreign, key.ID); !errors.Is(err, problem.NotFound) {
 				t.Errorf("read through another team: %v", err)
 			}
-			if ok, err := tx.DeleteKey(ctx, foreign, key.ID); ok || err != nil {
+			if ok, err := tx.DeleteKey(ctx, foreign, key.ID, noon); ok || err != nil {
 				t.Errorf("deleted through another team: %v", err)
 			}
 			if ok, err := tx.DeleteLogin(ctx, user, key.ID); ok || err != nil {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"infsh/app"
 	"infsh/audit"
@@ -176,7 +175,7 @@ func fill(t testing.TB, d *dbtest.Database, kek *envelope.KEK) team.Actor {
 	if _, _, err := app.NewService(d.Apps()).Deploy(t.Context(), owner, app.Registration{Name: "demo", Requirements: []secret.Requirement{{Kind: secret.KindSecret, Key: "API_KEY"}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := auth.NewKeys(d.Auth()).Create(t.Context(), owner, "ci", nil, time.Time{}); err != nil {
+	if _, _, err := auth.NewKeys(d.Auth()).Create(t.Context(), owner, auth.NewKey{Name: "ci"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.AppendAudit(t.Context(), audit.Entry{Action: audit.ActLogin, ActorName: "nobody", Outcome: audit.Failed}); err != nil {

@@ -36,7 +36,7 @@ var tables = []table{
 		text("team_id", "user_id", "role"), integer("created_at"))},
 	{name: "api_keys", order: "id", columns: columns(
 		text("id", "kind", "team_id", "user_id", "name"), bytes("token_hash"), text("last_four", "scopes"),
-		integer("created_at", "last_used_at", "expires_at"))},
+		integer("created_at", "last_used_at", "expires_at"), text("service_role", "app_id"))},
 	{name: "former_usernames", order: "username", columns: columns(text("username", "team_id"), integer("created_at"))},
 	{name: "environments", order: "team_id", columns: columns(
 		text("team_id", "group_id", "group_name", "name"), integer("created_at"))},
@@ -61,6 +61,8 @@ var tables = []table{
 	{name: "setup_codes", leftOut: "a code is for a store in which nobody has an account; the server makes a new one at its start"},
 	{name: "invites", leftOut: "an invite that was used or revoked after the backup would be good again; people are invited anew"},
 	{name: "device_logins", leftOut: "a login of a command line waits for at most ten minutes; whoever waited starts again"},
+	{name: "revoked_keys", leftOut: "they only say who still tries a key that is refused either way"},
+	{name: "idempotent_calls", leftOut: "an answer is repeated for a day, to who lost it on the way"},
 	{name: "throttles", leftOut: "what is counted is over within minutes, and an old count would block people who did nothing since"},
 }
 

@@ -499,6 +499,7 @@ func TestForeignObjectsDoNotExist(t *testing.T) {
 		{"GET", "/api/teams/" + w.ada.TeamID, "/api/teams/" + nobody, ""},
 		{"DELETE", "/api/teams/" + w.ada.TeamID, "/api/teams/" + nobody, ""},
 		{"DELETE", "/api/apikeys/" + me.Key.ID, "/api/apikeys/" + nobody, ""},
+		{"POST", "/api/apikeys/" + me.Key.ID + "/service", "/api/apikeys/" + nobody + "/service", "{}"},
 	} {
 		foreign, missing := w.want(http.StatusNotFound, w.eve.APIKey, c.method, c.foreign, c.body), w.want(http.StatusNotFound, w.eve.APIKey, c.method, c.missing, c.body)
 		a, b := foreign.problem(t), missing.problem(t)

@@ -138,6 +138,7 @@ GET    /api/credentials/{provider}               401   404   404    404   404   
 DELETE /api/credentials/{provider}               401   404   403    404   404   401     403    403    404   404   401
 POST   /api/apikeys/list                         401   ok    ok     ok    ok    401     403    403    ok    ok    401
 POST   /api/apikeys                              401   ok    ok     ok    ok    401     403    403    ok    ok    401
+POST   /api/apikeys/{id}/service                 401   404   403    ok    ok    401     403    403    ok    ok    401
 DELETE /api/apikeys/{id}                         401   404   404    ok    ok    401     403    403    ok    ok    401
 POST   /api/device/code                          ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 POST   /api/device/token                         400   400   400    400   400   400     400    400    400   400   400
@@ -208,6 +209,7 @@ var calls = map[string]struct{ path, body string }{
 	"GET /api/apps/{namespace}/{name}":           {path: "/api/apps/acme/summarizer"},
 	"POST /api/integrations/check":               {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
 	"POST /api/apikeys":                          {body: `{"name":"laptop"}`},
+	"POST /api/apikeys/{id}/service":             {path: "/api/apikeys/$bare/service"},
 	"DELETE /api/apikeys/{id}":                   {path: "/api/apikeys/$key"},
 	"POST /api/device/code":                      {body: `{"client_name":"a laptop"}`},
 	"POST /api/device/token":                     {body: `{"device_code":"$devicecode"}`},

@@ -14,9 +14,9 @@ func (s *server) me(w http.ResponseWriter, r *http.Request, actor team.Actor) er
 		return err
 	}
 	return writeJSON(w, http.StatusOK, api.Me{
-		User: api.User{Object: object(user.ID, user.CreatedAt, user.CreatedAt), Email: user.Email},
+		User: api.User{Object: object(user.ID, user.CreatedAt, user.CreatedAt), Email: user.Email, Name: user.Name},
 		Team: teamJSON(current),
-		Key:  &api.Credential{ID: actor.CredentialID(), Kind: string(actor.Kind()), Name: actor.CredentialName(), Scopes: actor.Scopes().Strings()},
+		Key:  &api.Credential{ID: actor.CredentialID(), Kind: string(actor.Kind()), Name: actor.CredentialName(), Scopes: actor.EffectiveScopes().Strings(), Service: actor.IsService()},
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"infsh/auth"
 	"infsh/problem"
@@ -96,7 +95,7 @@ func (s *server) apiKeys(w http.ResponseWriter, r *http.Request, session auth.Se
 
 func (s *server) apiKeyRow(k auth.Key, actor team.Actor) views.APIKeyRow {
 	row := views.APIKeyRow{
-		ID: k.ID, Name: k.Name, Masked: k.Masked(), Kind: "API key", Scopes: k.Scopes.Strings(), Words: scopesInWords(k.Scopes),
+		ID: k.ID, Name: k.Name, Masked: k.Masked(), Kind: "API key", Scopes: k.EffectiveScopes().Strings(), Words: scopesInWords(k.Scopes),
 		CreatedBy: k.Email, Created: views.Ago(k.CreatedAt, s.now()), LastUsed: views.Ago(k.LastUsedAt, s.now()),
 		CanRevoke: actor.Can(team.RevokeAPIKey) && (k.UserID == actor.UserID() || actor.Role().AtLeast(team.Admin)),
 	}
@@ -144,7 +143,7 @@ func (s *server) createAPIKeyForm(w http.ResponseWriter, r *http.Request, sessio
 	case form.Preset != presetAll && form.Preset != "":
 		return problem.Invalid("preset", "it must be all, runner, read or custom")
 	}
-	key, token, err := s.Keys.Create(r.Context(), session.Actor, form.Name, scopes, time.Time{})
+	key, token, err := s.Keys.Create(r.Context(), session.Actor, auth.NewKey{Name: form.Name, Scopes: scopes})
 	if err != nil {
 		fields, ok := fieldErrors(err)
 		if !ok {

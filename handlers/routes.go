@@ -151,6 +151,7 @@ func (s *server) routes() []route {
 		ap("GET", "/api/apps/{namespace}/{name}", s.getAppByName),
 		ap("POST", "/api/apikeys/list", s.listAPIKeys),
 		ap("POST", "/api/apikeys", s.createAPIKey),
+		ap("POST", "/api/apikeys/{id}/service", s.takeOverAPIKey),
 		ap("DELETE", "/api/apikeys/{id}", s.revokeAPIKey),
 		pub("POST", "/api/device/code", s.startDevice),
 		pub("POST", "/api/device/token", s.pollDevice),

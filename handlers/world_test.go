@@ -120,6 +120,7 @@ func (w *world) populate() {
 	// A second team of the owner's: nobody may delete their only one.
 	must(t)(w.services.Accounts.CreateTeam(ctx, owner, "zeta", ""))
 	ci, _ := w.key(owner, "ci", nil)
+	bare, _ := w.key(owner, "bare", &[]string{})
 	_, runner := w.key(owner, "runner", &[]string{"apps:execute"})
 	_, reader := w.key(owner, "reader", &[]string{"apps:read", "secrets:read", "teams:read", "user:read"})
 	w.actors["anon"] = credentials{}
@@ -144,7 +145,7 @@ func (w *world) populate() {
 		t.Fatal(err)
 	}
 	w.ids = strings.NewReplacer(
-		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$key", ci, "$app", deployed.ID,
+		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$key", ci, "$bare", bare, "$app", deployed.ID,
 		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
 	)
 	w.canaries = append(w.canaries, waiting.DeviceCode.Reveal(), code.Reveal())
@@ -177,9 +178,22 @@ func (w *world) person(name, email, teamName string, role team.Role) team.Actor 
 	return actor
 }
 
+// actor is somebody who was made before, in a team.
+func (w *world) actor(email, teamName string) team.Actor {
+	t := w.t
+	t.Helper()
+	user := string(dbtest.Value(t, w.d, "SELECT id FROM users WHERE email = ?", email))
+	in := string(dbtest.Value(t, w.d, "SELECT id FROM teams WHERE username = ?", teamName))
+	actor, err := w.services.Authenticator.OperatorAs(t.Context(), w.operator, user, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return actor
+}
+
 func (w *world) key(actor team.Actor, name string, scopes *[]string) (id, token string) {
 	w.t.Helper()
-	key, value, err := w.services.Keys.Create(w.t.Context(), actor, name, scopes, noExpiry)
+	key, value, err := w.services.Keys.Create(w.t.Context(), actor, auth.NewKey{Name: name, Scopes: scopes})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -268,7 +282,7 @@ var kept = []struct{ table, columns, team string }{
 	{"secret_versions", "*", "team_id = ?"},
 	{"apps", "*", "team_id = ?"},
 	{"app_versions", "*", "team_id = ?"},
-	{"api_keys", "id, kind, team_id, user_id, name, token_hash, scopes, expires_at", "team_id = ?"},
+	{"api_keys", "id, kind, team_id, user_id, name, token_hash, scopes, expires_at, service_role, app_id", "team_id = ?"},
 	{"sessions", "token_hash, id, user_id, team_id, csrf_token, expires_at", "'' = ?"},
 	{"device_logins", "device_hash, user_code, state, user_id, team_id", "'' = ?"},
 }
@@ -308,6 +322,8 @@ func (w *world) restore() {
 	run("BEGIN IMMEDIATE")
 	run("DELETE FROM main.throttles")
 	run("DELETE FROM main.audit_entries")
+	run("DELETE FROM main.revoked_keys")
+	run("DELETE FROM main.idempotent_calls")
 	for _, k := range kept {
 		run("DELETE FROM main." + k.table)
 		run("INSERT INTO main." + k.table + " SELECT * FROM kept." + k.table)

@@ -66,6 +66,9 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	if err != nil {
 		return Resolved{}, err
 	}
+	if denial := actor.AuthorizeApp(run.App); denial != nil {
+		return Resolved{}, audit.Deny(ctx, s.store, actor, team.ResolveApp, run.App, denial)
+	}
 	if run.RunID != "" && (len(run.RunID) > MaxRunIDLength || !runIDPattern.MatchString(run.RunID)) {
 		return Resolved{}, problem.Invalid("run_id", "a run id has at most %d characters: letters, digits and . _ : / @ + -", MaxRunIDLength)
 	}

@@ -32,9 +32,25 @@ type Identity struct {
 	Role           Role
 	MembersMayEdit bool
 	Scopes         Scopes
+	// Service says that the credential is the team's own and nobody's: UserID
+	// is then the credential's id.
+	Service bool
+	// App is the only app that the credential may run; zero for any.
+	App AppBinding
 	// RemoteAddr and RequestID are for the audit log.
 	RemoteAddr, RequestID string
 }
+
+// AppBinding binds a credential to one app of its team, by the app's id: an app
+// that is made later under the same name is another one.
+type AppBinding struct {
+	ID string
+	// Name is namespace/name; empty if the app is there no more.
+	Name string
+}
+
+// IsZero reports that nothing is bound.
+func (b AppBinding) IsZero() bool { return b.ID == "" }
 
 // Actor is who does something, in which team, with which rights. It carries
 // exactly one team, so a domain function that takes an actor can't be asked
@@ -53,6 +69,8 @@ func (a Actor) TeamID() string         { return a.id.TeamID }
 func (a Actor) TeamName() string       { return a.id.TeamName }
 func (a Actor) Role() Role             { return a.id.Role }
 func (a Actor) Scopes() Scopes         { return a.id.Scopes }
+func (a Actor) MembersMayEdit() bool   { return a.id.MembersMayEdit }
+func (a Actor) IsService() bool        { return a.id.Service }
 func (a Actor) RemoteAddr() string     { return a.id.RemoteAddr }
 func (a Actor) RequestID() string      { return a.id.RequestID }
 
@@ -77,10 +95,7 @@ func (a Actor) Authorize(action Action) error {
 	if !ok {
 		return problem.New(problem.PermissionDenied, "Permission denied: %s is not a known action.", action)
 	}
-	need := r.role
-	if r.membersMayEdit && a.id.MembersMayEdit {
-		need = Member
-	}
+	need := r.least(a.id.MembersMayEdit)
 	if !a.id.Role.AtLeast(need) {
 		needs := "owner or admin"
 		if need == Owner {
@@ -93,6 +108,9 @@ func (a Actor) Authorize(action Action) error {
 			"Permission denied: %s in team %s needs the role %s, and you are %s there. Ask an owner of %s, or switch to the right team.",
 			r.words, a.id.TeamName, needs, a.id.Role, a.id.TeamName)
 	}
+	if a.id.Service && !r.scope.ofService() {
+		return problem.New(problem.ScopeRequired, "Permission denied: %s is done by a person, who answers for it, and not with a service key.", r.words)
+	}
 	if a.limitedByScopes() && !a.id.Scopes.Allow(r.scope) {
 		if r.scope == sessionOnly {
 			return problem.New(problem.ScopeRequired, "Permission denied: %s is done in the browser, not with an API key.", r.words)
@@ -101,6 +119,26 @@ func (a Actor) Authorize(action Action) error {
 			"Permission denied: %s needs an API key with the scope %s; this one has not got it. Make another key in Settings → API keys.", r.words, r.scope)
 	}
 	return nil
+}
+
+// AuthorizeApp returns nil if the actor may run the app of that namespace/name.
+// What a bound key is told of any other app does not depend on whether it
+// exists.
+func (a Actor) AuthorizeApp(name string) error {
+	switch b := a.id.App; {
+	case b.IsZero(), b.Name == name && name != "":
+		return nil
+	case b.Name == "":
+		return problem.New(problem.ScopeRequired, "Permission denied: this API key is bound to an app that was deleted. Make another key in Settings → API keys.")
+	default:
+		return problem.New(problem.ScopeRequired, "Permission denied: this API key is bound to app %s and runs no other. Make another key in Settings → API keys.", b.Name)
+	}
+}
+
+// EffectiveScopes returns those of the credential's scopes that the present
+// role backs.
+func (a Actor) EffectiveScopes() Scopes {
+	return Backed(a.id.Scopes, a.id.Role, a.id.MembersMayEdit, a.id.Service)
 }
 
 // Can reports whether Authorize would allow the action, for pages that show

@@ -26,6 +26,8 @@ const (
 	ListAPIKeys  Action = "apikey.list"
 	CreateAPIKey Action = "apikey.create"
 	RevokeAPIKey Action = "apikey.revoke"
+	// ServiceAPIKey makes a key the team's own, at its creation or later.
+	ServiceAPIKey Action = "apikey.service"
 
 	ViewTeam      Action = "team.view"
 	CreateTeam    Action = "team.create"
@@ -61,6 +63,14 @@ type rule struct {
 	words string
 }
 
+// least is the role that is needed in a team with that setting.
+func (r rule) least(membersMayEdit bool) Role {
+	if r.membersMayEdit && membersMayEdit {
+		return Member
+	}
+	return r.role
+}
+
 // sessionOnly is a scope that no key can hold: what needs it needs a person.
 const sessionOnly Scope = "session"
 
@@ -84,9 +94,10 @@ var policy = map[Action]rule{
 	ListIntegrations:   {role: Member, scope: ScopeIntegrationsRead, words: "seeing integrations"},
 	ConnectIntegration: {role: Admin, scope: ScopeIntegrationsWrite, words: "connecting integrations"},
 
-	ListAPIKeys:  {role: Member, scope: ScopeAPIKeysRead, words: "seeing API keys"},
-	CreateAPIKey: {role: Member, scope: ScopeAPIKeysWrite, words: "making API keys"},
-	RevokeAPIKey: {role: Member, scope: ScopeAPIKeysWrite, words: "revoking API keys"},
+	ListAPIKeys:   {role: Member, scope: ScopeAPIKeysRead, words: "seeing API keys"},
+	CreateAPIKey:  {role: Member, scope: ScopeAPIKeysWrite, words: "making API keys"},
+	RevokeAPIKey:  {role: Member, scope: ScopeAPIKeysWrite, words: "revoking API keys"},
+	ServiceAPIKey: {role: Admin, scope: ScopeAPIKeysWrite, words: "making service keys"},
 
 	ViewTeam:      {role: Member, scope: ScopeTeamsRead, words: "seeing the team"},
 	CreateTeam:    {role: Member, scope: ScopeTeamsWrite, words: "making teams"},
@@ -117,4 +128,35 @@ var policy = map[Action]rule{
 func (r Role) MayChange(from, to Role) bool {
 	touchesOwner := from == Owner || to == Owner
 	return r.AtLeast(Admin) && (!touchesOwner || r == Owner)
+}
+
+// Backed returns those of the scopes with which somebody of that role can do
+// anything at all: a key's scopes bound what its owner's role allows, and never
+// add to it. A scope that stands for several, and one that no action asks for
+// yet, stays.
+func Backed(scopes Scopes, role Role, membersMayEdit, service bool) Scopes {
+	out := make(Scopes, 0, len(scopes))
+	for _, s := range scopes {
+		if s.backedBy(role, membersMayEdit, service) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (s Scope) backedBy(role Role, membersMayEdit, service bool) bool {
+	if service && !s.ofService() {
+		return false
+	}
+	asked := false
+	for _, r := range policy {
+		if r.scope != s {
+			continue
+		}
+		if role.AtLeast(r.least(membersMayEdit)) {
+			return true
+		}
+		asked = true
+	}
+	return !asked
 }

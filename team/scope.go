@@ -62,6 +62,17 @@ func ParseScopes(names []string) (Scopes, error) {
 	return out, nil
 }
 
+// ofService reports whether a service key can use the scope. Whoever changes
+// people, teams and keys is a person: otherwise somebody who has left could go
+// on doing it with what they left behind.
+func (s Scope) ofService() bool {
+	switch s {
+	case ScopeTeamsWrite, ScopeAPIKeysWrite, sessionOnly:
+		return false
+	}
+	return true
+}
+
 // KnownScopes returns the names that ParseScopes accepts.
 func KnownScopes() []string {
 	names := []string{string(ScopeAll), string(ScopeSecrets), string(ScopeApps)}
