@@ -27,6 +27,7 @@ var imports = map[string][]string{
 	"team":     {"problem"},
 	"envvar":   {"redact"},
 	"manifest": {"envvar"},
+	"feed":     {},
 	"listing":  {"problem"},
 	// The domain.
 	"audit":       {"problem", "team"},
@@ -39,13 +40,13 @@ var imports = map[string][]string{
 	// The server's outside.
 	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "listing", "problem", "rotation", "secret", "team"},
 	"views":    {"static"},
-	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "integration", "listing", "problem", "redact", "secret", "static", "team", "views"},
+	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "listing", "problem", "redact", "secret", "static", "team", "views"},
 	// The client.
 	"api":    {"envvar", "redact"},
 	"runner": {"envvar", "redact"},
 	"cli":    {"api", "envvar", "manifest", "redact", "runner"},
 	// The wiring.
-	"": {"account", "app", "audit", "auth", "backup", "cli", "db", "envelope", "handlers", "integration", "redact", "rotation", "runner", "secret"},
+	"": {"account", "app", "audit", "auth", "backup", "cli", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret"},
 	// Tests' own.
 	"db/dbtest": {"db", "envelope", "team"},
 	"e2e":       {},
@@ -112,6 +113,7 @@ var revealers = map[string]string{
 	"admin.go":                 "prints a new account's credentials, once",
 	"api/client.go":            "checks the form of a credential before it is sent",
 	"api/transport.go":         "sends the credential in the Authorization header, and takes values out of error texts",
+	"api/watch.go":             "sends the credential in the Authorization header",
 	"api/wire.go":              "encodes the messages that carry a value, by name",
 	"auth/device.go":           "hashes the device code",
 	"auth/passwords.go":        "hashes and verifies a password",

@@ -20,6 +20,7 @@ import (
 	"infsh/audit"
 	"infsh/auth"
 	"infsh/cli"
+	"infsh/feed"
 	"infsh/handlers"
 	"infsh/integration"
 	"infsh/runner"
@@ -88,6 +89,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 		publicURL = urlOf(main.Addr())
 	}
 	services := newServices(st, publicURL.Scheme == "https")
+	services.Feed = feed.New(st.db, log)
 	faces := handlers.New(handlers.Config{
 		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Collectors: collectors(st), InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
 	}, services)
@@ -106,6 +108,8 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	if err := printSetupLink(ctx, services.Accounts, publicURL, stderr); err != nil {
 		return err
 	}
+	st.db.OnChange(services.Feed.Wake)
+	go services.Feed.Run(ctx)
 	go sweep(ctx, services.Sessions, log)
 
 	failed := make(chan error, len(servers))

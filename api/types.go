@@ -16,6 +16,9 @@ const BasePath = "/api"
 // than the rest of the API.
 const ResolvePath = "/internal/v1/resolve"
 
+// WatchPath is where runners wait for changes, on the same listener.
+const WatchPath = "/internal/v1/watch"
+
 // TeamHeader names the team, by its username, that a request is meant for.
 // Without it the credential's own team is meant.
 const TeamHeader = "X-Infsh-Team"

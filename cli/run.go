@@ -6,8 +6,10 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -26,6 +28,9 @@ func (p *program) runCommand() *cobra.Command {
 		app, file            string
 		pristine, redactKeys bool
 		verbose              bool
+		watch                bool
+		watchSignal          string
+		grace                time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "run [--app NAMESPACE/NAME[@VERSION]] [-f FILE] -- COMMAND [ARG…]",
@@ -37,11 +42,20 @@ from it. Secret values in what it prints are replaced by [redacted].
 Without --app, the app is that of app.yaml (or inf.yml) in this folder, or of
 FILE. It is registered first if its declarations have changed.
 
+With --watch, the command is restarted with the new values when a secret that
+it receives changes, or a grant, or the app's current version (unless a version
+is named): it gets SIGTERM, and SIGKILL after --grace. With --watch-signal it
+gets that signal instead, and keeps its environment: it asks for the values
+itself. If something required is missing then, it runs on as it is, with a
+warning. When the command ends by itself, so does the run. Standard input is not
+repeated: a restarted command reads on where the one before stopped.
+
 If a required secret is missing, nothing starts, and the exit code is 3.
 Otherwise it is the command's, or 128+N if that died of signal N.`,
 		Example: `  infsh run -- python main.py
   infsh run -f examples/summarizer/app.yaml -- ./summarize
-  infsh run --app acme/summarizer -- ./summarize`,
+  infsh run --app acme/summarizer -- ./summarize
+  infsh run --watch -- ./agent`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -49,6 +63,17 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			}
 			if app != "" && file != "" {
 				return &usageError{msg: "--app and --file name two different apps: give one of them", command: cmd.CommandPath()}
+			}
+			var tell os.Signal
+			if watchSignal != "" {
+				var ok bool
+				if tell, ok = parseSignal(watchSignal); !ok {
+					return &usageError{msg: "--watch-signal " + quote(watchSignal) + " is no signal that can be sent here: HUP and USR1 are", command: cmd.CommandPath()}
+				}
+				watch = true
+			}
+			if grace < 0 || grace > time.Hour {
+				return &usageError{msg: "--grace is between 0s and 1h", command: cmd.CommandPath()}
 			}
 			// Before there is a credential to protect from a debugger or a core.
 			if err := runner.Harden(); err != nil {
@@ -70,6 +95,15 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 					return err
 				}
 			}
+			w := &watched{p: p, s: s, request: request, signal: tell}
+			watching, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
+			defer stop()
+			var changed <-chan struct{}
+			if watch {
+				if changed, err = w.follow(watching); err != nil {
+					return runError(request.App, err)
+				}
+			}
 			resolved, err := s.Resolve(cmd.Context(), request)
 			if err != nil {
 				return runError(request.App, err)
@@ -79,10 +113,15 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 					p.notef("note: %s is optional and not set.", key)
 				}
 			}
-			return p.start(cmd.Context(), runner.Command{
+			command := runner.Command{
 				Argv: args, Secrets: needles(resolved), Credential: s.credential,
-				Pristine: pristine, MaskWithKeys: redactKeys,
-			})
+				Pristine: pristine, MaskWithKeys: redactKeys, Grace: grace,
+			}
+			if !watch {
+				return p.start(context.WithoutCancel(cmd.Context()), command)
+			}
+			w.command, w.resolved = command, resolved
+			return w.run(watching, changed)
 		},
 	}
 	flags := cmd.Flags()
@@ -92,6 +131,9 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 	flags.StringVarP(&file, "file", "f", "", "the app's manifest, or its folder")
 	flags.BoolVar(&pristine, "pristine", false, "start the command with a minimal environment instead of this one")
 	flags.BoolVar(&redactKeys, "redact-keys", false, "name the key in place of each redacted value")
+	flags.BoolVar(&watch, "watch", false, "restart the command when what it receives changes")
+	flags.StringVar(&watchSignal, "watch-signal", "", "send this signal instead of restarting, such as HUP")
+	flags.DurationVar(&grace, "grace", 10*time.Second, "how long the command may take to stop before a restart")
 	flags.BoolVar(&verbose, "verbose", false, "name the optional secrets that are not set")
 	return cmd
 }
@@ -163,14 +205,14 @@ func needles(resolved api.ResolveResponse) []redact.Needle {
 	return secrets
 }
 
-// start hands this process over to the command and ends as the command does.
+// start hands this process over to the command and ends as the command does,
+// which is stopped when ctx ends. No signal cancels ctx: signals are the runner's
+// to pass on, and the command would be told twice.
 func (p *program) start(ctx context.Context, command runner.Command) error {
 	command.Env = p.Environ()
 	command.Stdin, command.Stdout, command.Stderr = p.In, p.Out, p.Err
 	command.Warn = func(sentence string) { p.notef("warning: %s", sentence) }
-	// From here on signals are the runner's to pass on. A context that a signal
-	// cancels would have the command told twice, and by another signal.
-	code, err := p.launch(context.WithoutCancel(ctx), command)
+	code, err := p.launch(ctx, command)
 	if err != nil {
 		return fail(code, err.Error())
 	}

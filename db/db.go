@@ -43,6 +43,8 @@ type DB struct {
 	writer, reader *sqlx.DB
 	dialect        dialect
 	committer      *committer
+	// changed is told of commits that changed something of a team.
+	changed func()
 	// Of PostgreSQL alone.
 	connector *connector
 	limits    limits
@@ -229,17 +231,23 @@ func (q querier) forUpdate() string {
 // was committed and that may pass: a serialization failure, a deadlock, or a
 // connection that was lost before COMMIT was sent.
 func (d *DB) update(ctx context.Context, fn func(querier) error) error {
-	scrub := false
+	scrub, changed := false, false
 	err := d.retry(ctx, func() error {
 		scrub = false
-		return d.transact(ctx, d.writer, nil, func(q querier) error {
+		return d.transact(ctx, d.writer, nil, func(q querier) (err error) {
 			q.entries, q.scrub = new([]audit.Entry), &scrub
 			if err := fn(q); err != nil {
+				return err
+			}
+			if changed, err = countChanges(ctx, q, *q.entries); err != nil {
 				return err
 			}
 			return chain(ctx, q, *q.entries)
 		})
 	})
+	if err == nil && changed && d.changed != nil {
+		d.changed()
+	}
 	if err == nil && scrub {
 		d.truncateWAL(ctx)
 	}

@@ -144,6 +144,7 @@ POST   /api/device/code                          ok    ok    ok     ok    ok    
 POST   /api/device/token                         400   400   400    400   400   400     400    400    400   400   400
 
 POST   /internal/v1/resolve                      401   404   ok     ok    ok    401     ok     403    ok    ok    401
+GET    /internal/v1/watch                        401   404   ok     ok    ok    401     ok     403    ok    ok    401
 `
 
 // calls fill in what a route needs beyond its address: acme's objects, and a
@@ -230,6 +231,7 @@ var calls = map[string]struct{ path, body string }{
 	"GET /api/credentials/{provider}":            {path: "/api/credentials/google"},
 	"DELETE /api/credentials/{provider}":         {path: "/api/credentials/google"},
 
+	"GET /internal/v1/watch":                {path: "/internal/v1/watch?app=acme/summarizer&seconds=0"},
 	"POST /settings/secrets/{key}/activate": {path: "/settings/secrets/OPENAI_API_KEY/activate", body: "version=1"},
 	"POST /api/secrets/activate/{key}":      {path: "/api/secrets/activate/OPENAI_API_KEY", body: `{"version":1}`},
 }

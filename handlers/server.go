@@ -21,6 +21,7 @@ import (
 	"infsh/app"
 	"infsh/audit"
 	"infsh/auth"
+	"infsh/feed"
 	"infsh/integration"
 	"infsh/secret"
 )
@@ -36,6 +37,8 @@ type Services struct {
 	Audit    *audit.Service
 	// Integrations are connections to outside services.
 	Integrations *integration.Service
+	// Feed tells of changes.
+	Feed *feed.Feed
 	// Authenticator turns requests into actors.
 	Authenticator *auth.Authenticator
 }
@@ -60,6 +63,7 @@ type server struct {
 	config  Config
 	log     *slog.Logger
 	metrics *metrics
+	watches watchers
 	now     func() time.Time
 }
 

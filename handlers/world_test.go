@@ -18,6 +18,7 @@ import (
 	"infsh/auth"
 	"infsh/db/dbtest"
 	"infsh/envelope"
+	"infsh/feed"
 	"infsh/integration"
 	"infsh/redact"
 	"infsh/secret"
@@ -79,6 +80,7 @@ func newWorld(t *testing.T) *world {
 		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()),
 		Devices: auth.NewDevices(d.Auth()), Secrets: secret.NewService(d.Secrets(), kek), Apps: app.NewService(d.Apps()),
 		Audit: audit.NewService(d), Integrations: integration.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
+		Feed: feed.New(d, discard),
 	}
 	w.handlers = New(Config{
 		PublicURL: public, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),

@@ -27,6 +27,8 @@
 // for SIGTSTP, SIGTTIN and SIGTTOU wherever there is a terminal. If the command is
 // stopped by Ctrl-Z, so is this process, and the shell's fg or bg continues both.
 //
+// [Command.Signals] are sent in any case: they are from this program.
+//
 // # Systems
 //
 // All of the above holds on Linux. There the command is also killed when this

@@ -16,10 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// killAfter is how long a command may take to end after SIGTERM when its run is
-// cancelled.
-const killAfter = 10 * time.Second
-
 // process is a running command. It stays in this process's group: the terminal
 // and the shell treat both as one job.
 type process struct {
@@ -68,9 +64,9 @@ func catchable() []os.Signal {
 }
 
 // wait forwards signals until the command has ended, and returns its exit code.
-func (p *process) wait(ctx context.Context) int {
+func (p *process) wait(ctx context.Context, more <-chan os.Signal, grace time.Duration) int {
 	defer runtime.UnlockOSThread()
-	go p.forward(ctx)
+	go p.forward(ctx, more, grace)
 	status := p.reap()
 	close(p.stop)
 	<-p.ended
@@ -116,7 +112,7 @@ func (p *process) reap() syscall.WaitStatus {
 // jobStops are the signals with which a terminal stops a job.
 var jobStops = []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU}
 
-func (p *process) forward(ctx context.Context) {
+func (p *process) forward(ctx context.Context, more <-chan os.Signal, grace time.Duration) {
 	defer close(p.ended)
 	cancelled := ctx.Done()
 	var kill <-chan time.Time
@@ -126,10 +122,12 @@ func (p *process) forward(ctx context.Context) {
 			return
 		case <-cancelled:
 			cancelled = nil
-			kill = time.After(killAfter)
+			kill = time.After(grace)
 			_ = p.Signal(syscall.SIGTERM)
 		case <-kill:
 			_ = p.Kill()
+		case s := <-more:
+			_ = p.Signal(s)
 		case s := <-p.signals:
 			if s != syscall.SIGPIPE && !sentToGroup(s.(syscall.Signal)) {
 				// It fails only where the command has ended.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"time"
 )
 
 // process is a running command, in this process's console group: Ctrl-C reaches
@@ -25,7 +26,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-func (p *process) wait(ctx context.Context) int {
+func (p *process) wait(ctx context.Context, _ <-chan os.Signal, _ time.Duration) int {
 	defer signal.Stop(p.signals)
 	// Windows has no SIGTERM to send.
 	defer context.AfterFunc(ctx, func() { _ = p.Kill() })()

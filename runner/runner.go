@@ -1,13 +1,16 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
+	"time"
 
 	"infsh/redact"
 )
@@ -22,6 +25,10 @@ const (
 	exitNotFound      = 127
 	exitSignal        = 128
 )
+
+// killAfter is how long a command may take to end after SIGTERM when its run is
+// cancelled, unless Grace says so.
+const killAfter = 10 * time.Second
 
 // Command is a command to run with secrets in its environment.
 type Command struct {
@@ -48,19 +55,28 @@ type Command struct {
 	// masked. Where both are the same, the order of the output is kept. Nil
 	// discards.
 	Stdout, Stderr io.Writer
+	// AlsoMask are masked too and not given to the command: values that it had
+	// when it was started before.
+	AlsoMask []redact.Needle
 	// MaskWithKeys makes masks name their secret: [redacted:KEY].
 	MaskWithKeys bool
 
 	// Warn gets what the user should know and does not stop the run: one sentence
 	// each, with keys and without values. Nil discards.
 	Warn func(string)
+	// Signals are sent to the command as they come. Nil sends none.
+	Signals <-chan os.Signal
+	// Grace is how long the command may take to end after SIGTERM when ctx is
+	// done; 0 means 10 seconds.
+	Grace time.Duration
+
 	// Found, where it is set, gets how often each key was masked, at the end.
 	Found func(hits map[string]int)
 }
 
 // Run runs the command to its end and returns its exit code, 0 to 255, or 128+N
 // where signal N ended it. When ctx is done, the command gets SIGTERM, and SIGKILL
-// after 10 seconds.
+// after Grace.
 //
 // With an error the code is what to exit with: 127 where the command was not
 // found, 126 where it could not be executed, 1 where its environment was refused
@@ -92,7 +108,7 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 	// The search is prepared while the command starts.
 	compiled := make(chan *redact.Set, 1)
 	go func() {
-		compiled <- redact.Compile(append(append([]redact.Needle(nil), c.Secrets...), redact.Needle{Key: CredentialKey, Value: c.Credential}))
+		compiled <- redact.Compile(append(slices.Concat(c.Secrets, c.AlsoMask), redact.Needle{Key: CredentialKey, Value: c.Credential}))
 	}()
 
 	out, err := newOutput(c)
@@ -112,7 +128,7 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 		return startError(c, err)
 	}
 	out.copy(<-compiled, c)
-	exitCode = p.wait(ctx)
+	exitCode = p.wait(ctx, c.Signals, cmp.Or(c.Grace, killAfter))
 	hits, err := out.finish()
 	if c.Found != nil {
 		c.Found(hits)

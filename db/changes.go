@@ -1,0 +1,53 @@
+package db
+
+import (
+	"context"
+	"slices"
+
+	"infsh/audit"
+)
+
+// Changes implements feed.Source.
+func (d *DB) Changes(ctx context.Context, teams []string) (map[string]int64, error) {
+	out := make(map[string]int64, len(teams))
+	for some := range slices.Chunk(teams, 500) {
+		var rows []struct {
+			TeamID string `db:"team_id"`
+			Number int64  `db:"number"`
+		}
+		if err := d.statement().in(ctx, &rows, "SELECT team_id, number FROM team_changes WHERE team_id IN (?)", some); err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			out[r.TeamID] = r.Number
+		}
+	}
+	return out, nil
+}
+
+// OnChange sets what is called after a transaction of this instance that
+// changed something of a team. It is set before the database is used.
+func (d *DB) OnChange(f func()) { d.changed = f }
+
+// countChanges increments the number of each team of which the transaction has
+// changed something: that is what its audit entries say was done. It comes
+// late, so that the rows are locked for a short time, and in the order of the
+// teams.
+func countChanges(ctx context.Context, q querier, entries []audit.Entry) (changed bool, err error) {
+	var teams []string
+	for _, e := range entries {
+		if e.Outcome == audit.Allowed && e.TeamID != "" {
+			teams = append(teams, e.TeamID)
+		}
+	}
+	slices.Sort(teams)
+	for _, team := range slices.Compact(teams) {
+		// A team that the transaction has deleted gets no row.
+		_, err := q.exec(ctx, `INSERT INTO team_changes (team_id, number) SELECT id, 1 FROM teams WHERE id = ?
+			ON CONFLICT (team_id) DO UPDATE SET number = team_changes.number + 1`, team)
+		if err != nil {
+			return false, err
+		}
+	}
+	return len(teams) > 0, nil
+}
