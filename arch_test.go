@@ -119,6 +119,7 @@ var revealers = map[string]string{
 	"auth/passwords.go":        "hashes and verifies a password",
 	"auth/token.go":            "parses and hashes a credential",
 	"cli/credentials.go":       "writes the login to its 0600 file",
+	"cli/invites.go":           "prints the link of a new invite, once",
 	"cli/secrets.go":           "prints a value for `get --reveal`",
 	"handlers/api_secrets.go":  "answers GET /api/secrets/reveal, which is audited",
 	"runner/environment.go":    "puts the values into the child's environment",

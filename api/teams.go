@@ -141,3 +141,35 @@ type InviteCreated struct {
 	Invite
 	Link *Plaintext `json:"link"`
 }
+
+// TeamDiffRequest is the body of POST /teams/{id}/diff: the id of the team to
+// compare with.
+type TeamDiffRequest struct {
+	With string `json:"with"`
+}
+
+// How a key of two teams compares.
+const (
+	DiffOnlyFirst   = "only_first"
+	DiffOnlySecond  = "only_second"
+	DiffEqual       = "equal"
+	DiffDifferent   = "different"
+	DiffNotCompared = "not_compared"
+)
+
+// TeamDiff tells two teams' secrets apart, without a value.
+type TeamDiff struct {
+	First  string `json:"first"`
+	Second string `json:"second"`
+	// Same is true if both are known to have the same keys with the same values.
+	Same bool `json:"same"`
+	// Compared is false if the caller may not read the values of both.
+	Compared bool      `json:"compared"`
+	Keys     []KeyDiff `json:"keys"`
+}
+
+// KeyDiff is one key of either team.
+type KeyDiff struct {
+	Key   string `json:"key"`
+	State string `json:"state"`
+}

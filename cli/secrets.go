@@ -25,7 +25,7 @@ func (p *program) secretsCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		p.secretsSetCommand(), p.secretsListCommand(), p.secretsGetCommand(), p.secretsDeleteCommand(),
-		p.secretsHistoryCommand(), p.secretsActivateCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(),
+		p.secretsHistoryCommand(), p.secretsActivateCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(), p.secretsDiffCommand(),
 	)
 	return cmd
 }

@@ -11,11 +11,13 @@ import (
 func (p *program) teamsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "teams",
-		Short: "List, create and choose teams",
+		Short: "List, create and choose teams, and manage their people",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	cmd.AddCommand(p.teamsListCommand(), p.teamsCreateCommand(), p.teamsSwitchCommand())
+	cmd.AddCommand(p.teamsListCommand(), p.teamsCreateCommand(), p.teamsSwitchCommand(),
+		p.teamsRenameCommand(), p.teamsDuplicateCommand(), p.teamsDeleteCommand(),
+		p.teamsMembersCommand(), p.teamsInviteCommand(), p.teamsInvitesCommand(), p.teamsTransferCommand(), p.teamsLeaveCommand())
 	return cmd
 }
 

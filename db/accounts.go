@@ -311,8 +311,15 @@ func (t accountTx) RemoveMember(ctx context.Context, team, user string) error {
 
 func (t accountTx) DeleteTeam(ctx context.Context, team string) error {
 	*t.q.scrub = true
+	// A command line's login is its person's, and only began here.
+	_, err := t.q.exec(ctx, `UPDATE api_keys SET team_id =
+			(SELECT m.team_id FROM memberships m WHERE m.user_id = api_keys.user_id AND m.team_id <> ? ORDER BY m.created_at, m.team_id LIMIT 1)
+		WHERE team_id = ? AND kind = 'login' AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = api_keys.user_id AND m.team_id <> ?)`, team, team, team)
+	if err != nil {
+		return fmt.Errorf("keep the logins of its people: %w", err)
+	}
 	// Everything that belongs to the team refers to it, and goes with it.
-	_, err := t.q.exec(ctx, "DELETE FROM teams WHERE id = ?", team)
+	_, err = t.q.exec(ctx, "DELETE FROM teams WHERE id = ?", team)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,7 +14,8 @@ import (
 // Each file of testdata/script is a session of the command line against a
 // fresh server. It finds there the API keys of acme's owner (INFSH_API_KEY),
 // of a member (MEMBER_API_KEY) and of a runner (RUNNER_API_KEY), and of
-// another team's owner (OTHER_API_KEY). Each runs on both databases.
+// another team's owner (OTHER_API_KEY), and the login of the owner's command
+// line (LOGIN). Each runs on both databases.
 func TestScripts(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		runScripts(t, func() []string { return nil })
@@ -40,6 +42,7 @@ func runScripts(t *testing.T, flags func() []string) {
 			env.Setenv("MEMBER_API_KEY", s.createUser("bo@example.com", "acme").APIKey)
 			env.Setenv("OTHER_API_KEY", s.createUser("eve@example.com", "beta").APIKey)
 			env.Setenv("RUNNER_API_KEY", s.apiKey(owner, "runner", "apps:execute"))
+			env.Setenv("LOGIN", s.deviceLogin(owner))
 			env.Defer(s.stop)
 			return nil
 		},
@@ -56,4 +59,26 @@ func (s *server) apiKey(u user, name string, scopes ...string) string {
 		s.t.Fatalf("no API key was made: %d %.300s", a.StatusCode, a.Body)
 	}
 	return made.Key
+}
+
+// deviceLogin makes the login of a command line, which the person approves in a
+// browser.
+func (s *server) deviceLogin(u user) string {
+	s.t.Helper()
+	var started struct {
+		UserCode   string `json:"user_code"`
+		DeviceCode string `json:"device_code"`
+	}
+	s.call("", "POST", "/api/device/code", map[string]any{"client_name": "a laptop"}).json(s.t, &started)
+	if a := s.signIn(u).post("/device", form("code", started.UserCode, "decision", "approve")); a.StatusCode != http.StatusOK {
+		s.t.Fatalf("the login was not approved: %d %.300s", a.StatusCode, a.Body)
+	}
+	var done struct {
+		APIKey string `json:"api_key"`
+	}
+	s.call("", "POST", "/api/device/token", map[string]any{"device_code": started.DeviceCode}).json(s.t, &done)
+	if done.APIKey == "" {
+		s.t.Fatal("the approved login has no credential")
+	}
+	return done.APIKey
 }

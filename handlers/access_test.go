@@ -108,6 +108,7 @@ POST   /api/teams/{id}                           401   404   403    403   ok    
 POST   /api/teams/{id}/transfer                  401   404   403    403   ok    401     403    403    ok    ok    401
 POST   /api/teams/{id}/duplicate                 401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/teams/{id}/expected-keys             401   404   ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/teams/{id}/diff                      401   404   404    404   404   401     404    404    404   ok    401
 GET    /api/teams/{id}/members                   401   404   ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/teams/{id}/members                   401   404   403    ok    ok    401     403    403    ok    ok    401
 DELETE /api/teams/{id}/members/{user}            401   404   403    ok    ok    401     403    403    ok    ok    401
@@ -177,6 +178,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/team/delete":                 {body: "username=acme"},
 	"POST /api/teams/{id}/duplicate":             {path: "/api/teams/$team/duplicate", body: `{"as":"staging","username":"acme-stage"}`},
 	"GET /api/teams/{id}/expected-keys":          {path: "/api/teams/$team/expected-keys"},
+	"POST /api/teams/{id}/diff":                  {path: "/api/teams/$team/diff", body: `{"with":"$zeta"}`},
 	"POST /settings/members/invites":             {body: "email=new%40example.com&role=member"},
 	"POST /settings/members/invites/{id}/revoke": {path: "/settings/members/invites/$invite/revoke"},
 	"POST /settings/members/transfer":            {body: "user_id=$colleague"},

@@ -94,6 +94,31 @@ func (s *server) duplicateTeam(w http.ResponseWriter, r *http.Request, actor tea
 	return writeJSON(w, http.StatusCreated, api.TeamDuplicated{Team: teamJSON(made), ExpectedKeys: keys})
 }
 
+// diffTeams compares as two actors, each in one of the teams.
+func (s *server) diffTeams(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	first, err := s.teamOf(r, actor)
+	if err != nil {
+		return err
+	}
+	var body api.TeamDiffRequest
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	second, err := s.Authenticator.InTeam(r.Context(), actor, body.With)
+	if err != nil {
+		return err
+	}
+	diff, err := s.Secrets.Compare(r.Context(), first, second)
+	if err != nil {
+		return err
+	}
+	out := api.TeamDiff{First: first.TeamName(), Second: second.TeamName(), Same: diff.Same(), Compared: diff.Compared, Keys: make([]api.KeyDiff, len(diff.Keys))}
+	for i, k := range diff.Keys {
+		out.Keys[i] = api.KeyDiff{Key: string(k.Key), State: string(k.Likeness)}
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
 func (s *server) expectedKeys(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
 	there, err := s.teamOf(r, actor)
 	if err != nil {

@@ -137,6 +137,7 @@ func (s *server) routes() []route {
 		ap("POST", "/api/teams/{id}/transfer", s.transferTeam),
 		ap("POST", "/api/teams/{id}/duplicate", s.duplicateTeam),
 		ap("GET", "/api/teams/{id}/expected-keys", s.expectedKeys),
+		ap("POST", "/api/teams/{id}/diff", s.diffTeams),
 		ap("GET", "/api/teams/{id}/members", s.listMembers),
 		ap("POST", "/api/teams/{id}/members", s.addMember),
 		ap("DELETE", "/api/teams/{id}/members/{user}", s.removeMember),

@@ -120,7 +120,10 @@ func (w *world) populate() {
 		t.Fatal(err)
 	}
 	// A second team of the owner's: nobody may delete their only one.
-	must(t)(w.services.Accounts.CreateTeam(ctx, owner, "zeta", ""))
+	zeta, err := w.services.Accounts.CreateTeam(ctx, owner, "zeta", "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ci, _ := w.key(owner, "ci", nil)
 	bare, _ := w.key(owner, "bare", &[]string{})
 	_, runner := w.key(owner, "runner", &[]string{"apps:execute"})
@@ -147,7 +150,7 @@ func (w *world) populate() {
 		t.Fatal(err)
 	}
 	w.ids = strings.NewReplacer(
-		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$key", ci, "$bare", bare, "$app", deployed.ID,
+		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$bare", bare, "$app", deployed.ID,
 		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
 	)
 	w.canaries = append(w.canaries, waiting.DeviceCode.Reveal(), code.Reveal())

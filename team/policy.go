@@ -14,6 +14,7 @@ const (
 	StageSecret    Action = "secret.stage"
 	ActivateSecret Action = "secret.activate"
 	DismissKey     Action = "secret.dismiss"
+	CompareSecrets Action = "secret.compare"
 
 	ListApps   Action = "app.list"
 	DeployApp  Action = "app.deploy"
@@ -83,6 +84,7 @@ var policy = map[Action]rule{
 	RollbackSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "rolling secrets back"},
 	StageSecret:    {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "staging a secret's next value"},
 	ActivateSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "activating a secret's version"},
+	CompareSecrets: {role: Member, scope: ScopeSecretsRead, words: "comparing teams"},
 	DismissKey:     {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "doing without a key"},
 	RevealSecret:   {role: Admin, scope: ScopeSecretsRead, words: "revealing a secret's value"},
 

@@ -73,7 +73,7 @@ func TeamPage(p Page, v TeamSettings) templ.Component {
 					Label:        "Username",
 					Type:         "text",
 					Value:        v.Rename.Username,
-					Hint:         "Commands use it: change it where INFSH_TEAM or --team names it. The old one then leads nowhere.",
+					Hint:         "Commands use it: change it where INFSH_TEAM or --team names it. Registered apps keep their names.",
 					Error:        v.Rename.Errors["username"],
 					Required:     true,
 					Mono:         true,
