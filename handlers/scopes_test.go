@@ -9,8 +9,9 @@ import (
 	"infsh/team"
 )
 
-// scopeMatrix is the scope that each route for API keys asks for; "any" is a
-// route that every valid key may call.
+// scopeMatrix is the scope that each route for API keys asks for, or both where
+// there are two; "any" is a
+// route that every valid key may call, or that answers none.
 const scopeMatrix = `
 GET    /api/me                        user:read
 POST   /api/logout                    any
@@ -31,7 +32,8 @@ GET    /api/teams/{id}                teams:read
 POST   /api/teams/{id}                teams:write
 DELETE /api/teams/{id}                teams:write
 POST   /api/teams/{id}/transfer       teams:write
-POST   /api/teams/{id}/duplicate      teams:write
+POST   /api/teams/{id}/duplicate      teams:write+secrets:read
+POST   /api/teams/{id}/diff           any
 GET    /api/teams/{id}/expected-keys  secrets:read
 GET    /api/teams/{id}/members        teams:read
 POST   /api/teams/{id}/members        teams:write
@@ -67,6 +69,7 @@ POST   /api/apikeys/{id}/service      apikeys:write
 DELETE /api/apikeys/{id}              apikeys:write
 
 POST   /internal/v1/resolve           apps:execute
+GET    /internal/v1/watch             apps:execute
 `
 
 // Each route asks for one scope: a key that has only that one is served as one
@@ -107,7 +110,9 @@ func TestScopes(t *testing.T) {
 		for _, s := range team.EveryScope() {
 			for _, actor := range []string{"only " + string(s), "without " + string(s)} {
 				expected := full
-				if scope != "any" && (actor == "without "+scope || strings.HasPrefix(actor, "only ") && actor != "only "+scope) {
+				needed := strings.Split(scope, "+")
+				lacking := strings.HasPrefix(actor, "without ") && slices.Contains(needed, string(s)) || strings.HasPrefix(actor, "only ") && !slices.Equal(needed, []string{string(s)})
+				if scope != "any" && lacking {
 					expected = "403"
 				}
 				if got := outcome(w.try(row, actor)); got != expected {
