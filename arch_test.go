@@ -21,6 +21,7 @@ var imports = map[string][]string{
 	// Leaves.
 	"problem":  {},
 	"backup":   {},
+	"conns":    {},
 	"envelope": {},
 	"redact":   {},
 	"static":   {},
@@ -46,7 +47,7 @@ var imports = map[string][]string{
 	"runner": {"envvar", "redact"},
 	"cli":    {"api", "envvar", "manifest", "redact", "runner"},
 	// The wiring.
-	"": {"account", "app", "audit", "auth", "backup", "cli", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret"},
+	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret"},
 	// Tests' own.
 	"db/dbtest": {"db", "envelope", "team"},
 	"e2e":       {},

@@ -20,6 +20,7 @@ import (
 	"infsh/audit"
 	"infsh/auth"
 	"infsh/cli"
+	"infsh/conns"
 	"infsh/feed"
 	"infsh/handlers"
 	"infsh/integration"
@@ -36,6 +37,10 @@ const (
 	idleTimeout       = 60 * time.Second
 	// The handlers' own limit is narrower, and answers in words.
 	maxHeaderBytes = 48 << 10
+	// maxConnections bounds the memory that connections take, at some 20 KiB
+	// each and their headers.
+	maxConnections = 2048
+	minConnections = 16
 	// shutdownTimeout leaves room within the 10 s that a supervisor is promised.
 	shutdownTimeout = 9 * time.Second
 	// sweepInterval is how often expired sessions are removed.
@@ -88,21 +93,22 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	if publicURL == nil {
 		publicURL = urlOf(main.Addr())
 	}
+	limit := conns.New(mostConnections())
 	services := newServices(st, publicURL.Scheme == "https")
 	services.Feed = feed.New(st.db, log)
 	faces := handlers.New(handlers.Config{
-		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Collectors: collectors(st), InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
+		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Collectors: collectors(st, limit), InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
 	}, services)
 
-	servers := []*http.Server{newServer(faces.Main, log)}
-	listeners := []net.Listener{main}
+	servers := []*http.Server{newServer(faces.Main, limit, log)}
+	listeners := []net.Listener{limit.Listener(main)}
 	if s.internalListen != "" {
 		internal, err := net.Listen("tcp", s.internalListen)
 		if err != nil {
 			return errors.Join(fmt.Errorf("--internal-listen: %w", err), main.Close())
 		}
-		servers = append(servers, newServer(faces.Internal, log))
-		listeners = append(listeners, internal)
+		servers = append(servers, newServer(faces.Internal, limit, log))
+		listeners = append(listeners, limit.Listener(internal))
 		fmt.Fprintf(stderr, "runners are served on %s\n", urlOf(internal.Addr()))
 	}
 	if err := printSetupLink(ctx, services.Accounts, publicURL, stderr); err != nil {
@@ -142,9 +148,17 @@ func newServices(st *store, secure bool) handlers.Services {
 	}
 }
 
-func newServer(h http.Handler, log *slog.Logger) *http.Server {
+// mostConnections is how many connections may be open: fewer than there are
+// descriptors, so that the database always finds one.
+func mostConnections() int {
+	all := maxDescriptors()
+	return max(min(maxConnections, all-min(max(all/4, 32), 256)), minConnections)
+}
+
+func newServer(h http.Handler, limit *conns.Limit, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           limit.Handler(h),
+		ConnContext:       limit.ConnContext,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

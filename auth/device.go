@@ -41,7 +41,7 @@ type DeviceRecord struct {
 	DeviceHash []byte
 	UserCode   UserCode
 	ClientName string
-	// RemoteAddr is where it was started; Network is what is counted of it.
+	// RemoteAddr is where it was started; Network, its site, is what is counted.
 	RemoteAddr, Network string
 	State               DeviceState
 	// UserID and TeamID are those of the approval.
@@ -117,7 +117,7 @@ func (d *Devices) Start(ctx context.Context, clientName string, from account.Ori
 	now := d.now()
 	deviceCode := randomBase62(randomLength)
 	record := DeviceRecord{
-		DeviceHash: hashToken(deviceCode), UserCode: newUserCode(), ClientName: name, RemoteAddr: from.RemoteAddr, Network: networkOf(from.RemoteAddr),
+		DeviceHash: hashToken(deviceCode), UserCode: newUserCode(), ClientName: name, RemoteAddr: from.RemoteAddr, Network: siteOf(from.RemoteAddr),
 		State: DevicePending, CreatedAt: now, ExpiresAt: now.Add(DeviceLifetime),
 	}
 	err = d.store.Update(ctx, func(tx Tx) error {
@@ -255,7 +255,16 @@ func (d *Devices) Poll(ctx context.Context, deviceCode redact.Value, from accoun
 	var out DeviceLogin
 	var answer error
 	hash := hashToken(deviceCode.Reveal())
-	err := d.store.Update(ctx, func(tx Tx) error {
+	// Anybody may ask, and a guess shall not wait for the one who writes, nor
+	// keep others waiting.
+	known, err := d.store.HasDevice(ctx, hash)
+	if err != nil {
+		return DeviceLogin{}, err
+	}
+	if !known {
+		return DeviceLogin{}, expiredDevice()
+	}
+	err = d.store.Update(ctx, func(tx Tx) error {
 		out, answer = DeviceLogin{}, nil
 		now := d.now()
 		record, err := tx.Device(ctx, hash)

@@ -1,6 +1,8 @@
 package auth_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -215,6 +217,13 @@ func TestDeviceLogin(t *testing.T) {
 			if _, err := w.devices.Start(t.Context(), "elsewhere", account.Origin{RemoteAddr: home}); err != nil {
 				t.Error(err)
 			}
+			// The networks of one IPv6 site have no more together.
+			for i := range auth.MaxDevicesOfNetwork + 1 {
+				_, err := w.devices.Start(t.Context(), "a site", account.Origin{RemoteAddr: fmt.Sprintf("2001:db8:7:%x::1", i)})
+				if limited := problem.CodeOf(err) == problem.RateLimited; limited != (i == auth.MaxDevicesOfNetwork) || err != nil && !limited {
+					t.Errorf("login %d of a site: %v", i, err)
+				}
+			}
 			w.pass(auth.DeviceLifetime)
 			begun := start(w)
 			for range 11 {
@@ -224,6 +233,26 @@ func TestDeviceLogin(t *testing.T) {
 			_, err = w.devices.Find(t.Context(), s.Actor, begun.UserCode)
 			wantCode(t, err, problem.RateLimited)
 		})
+	})
+
+	t.Run("a guess does not wait for who writes", func(t *testing.T) {
+		d := dbtest.SQLite(t)
+		w := newWorld(t, d)
+		writer, err := d.Raw.Connx(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer writer.Close()
+		if _, err := writer.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err = w.devices.Poll(ctx, redact.NewValue("a guess"), from)
+		wantCode(t, err, problem.ExpiredToken)
+		if _, err := writer.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+			t.Fatal(err)
+		}
 	})
 
 	t.Run("a command line's login ends after ninety days without use, and not before", func(t *testing.T) {

@@ -42,3 +42,9 @@ func NewToken() Token { return newToken() }
 func NewUserCode() UserCode { return newUserCode() }
 
 func NetworkOf(addr string) string { return networkOf(addr) }
+func SiteOf(addr string) string    { return siteOf(addr) }
+
+// MaxHashQueue is how many sign-ins may wait for their turn.
+const MaxHashQueue = maxHashQueue
+
+func (p *Passwords) Waiting() int { return len(p.queue) }

@@ -21,13 +21,16 @@ const (
 	// maxHashes bounds the memory that sign-ins can take: 4 × 19 MiB.
 	maxHashes = 4
 	minHashes = 2
-	// hashWait is how long a sign-in waits for its turn.
-	hashWait = 3 * time.Second
+	// hashWait is how long a sign-in waits for its turn, and maxHashQueue how
+	// many may wait: more than can have theirs in that time.
+	hashWait     = 3 * time.Second
+	maxHashQueue = 256
 )
 
 // Passwords hashes passwords with argon2id (RFC 9106), a few at a time.
 type Passwords struct {
 	slots  chan struct{}
+	queue  chan struct{}
 	wait   time.Duration
 	params argon2id.Params
 	// nobody is a hash that no password has. An account that does not exist
@@ -44,7 +47,7 @@ func NewPasswords() *Passwords {
 func newPasswords(params argon2id.Params, slots int, wait time.Duration) *Passwords {
 	zeros := func(n uint32) string { return base64.RawStdEncoding.EncodeToString(make([]byte, n)) }
 	return &Passwords{
-		slots: make(chan struct{}, slots), wait: wait, params: params,
+		slots: make(chan struct{}, slots), queue: make(chan struct{}, maxHashQueue), wait: wait, params: params,
 		nobody: fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", params.Memory, params.Iterations, params.Parallelism, zeros(params.SaltLength), zeros(params.KeyLength)),
 	}
 }
@@ -86,6 +89,13 @@ func (p *Passwords) Verify(ctx context.Context, hash string, password redact.Val
 }
 
 func (p *Passwords) enter(ctx context.Context) error {
+	busy := &problem.Error{Code: problem.Unavailable, Detail: "Too many people are signing in at once. Try again in a few seconds.", RetryAfter: p.wait}
+	select {
+	case p.queue <- struct{}{}:
+		defer func() { <-p.queue }()
+	default:
+		return busy
+	}
 	timer := time.NewTimer(p.wait)
 	defer timer.Stop()
 	select {
@@ -94,7 +104,7 @@ func (p *Passwords) enter(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return &problem.Error{Code: problem.Unavailable, Detail: "Too many people are signing in at once. Try again in a few seconds.", RetryAfter: p.wait}
+		return busy
 	}
 }
 

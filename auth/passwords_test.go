@@ -59,6 +59,24 @@ func TestPasswords(t *testing.T) {
 		if _, err := auth.NewCheapPasswords(1, time.Hour).Verify(ctx, "", redact.NewValue("x")); err != nil && err != context.Canceled {
 			t.Error(err)
 		}
+		// Whoever finds the queue full does not wait.
+		queued := auth.NewCheapPasswords(1, time.Hour)
+		free := queued.Occupy()
+		waitingCtx, cancel := context.WithCancel(t.Context())
+		var waiting sync.WaitGroup
+		for range auth.MaxHashQueue {
+			waiting.Go(func() { _, _ = queued.Hash(waitingCtx, redact.NewValue("x")) })
+		}
+		for queued.Waiting() < auth.MaxHashQueue {
+			time.Sleep(time.Millisecond)
+		}
+		_, err = queued.Hash(t.Context(), redact.NewValue("x"))
+		if e := wantCode(t, err, problem.Unavailable); e.RetryAfter == 0 {
+			t.Error("it does not say when to try again")
+		}
+		cancel()
+		waiting.Wait()
+		free()
 		release()
 		var wg sync.WaitGroup
 		patient := auth.NewCheapPasswords(2, time.Minute)

@@ -49,6 +49,8 @@ type Reader interface {
 	// Keys returns the API keys of the team, the newest first; of one user
 	// unless user is empty.
 	Keys(ctx context.Context, team, user string) ([]Key, error)
+	// HasDevice reports whether there is a device login with that hash.
+	HasDevice(ctx context.Context, deviceHash []byte) (bool, error)
 	// CountCredentials counts a user's live sessions and logins.
 	CountCredentials(ctx context.Context, user string, now, idleSince time.Time) (sessions, logins int, err error)
 }

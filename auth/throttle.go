@@ -50,6 +50,9 @@ var (
 	pairRule = rule{free: 5, first: time.Second, longest: 15 * time.Minute}
 	// One address and any account: somebody who tries one password on many.
 	addressRule = rule{free: 20, first: time.Second, longest: 15 * time.Minute}
+	// One IPv6 site and any account: somebody who goes through the networks of
+	// the site. A provider may serve many people from one.
+	siteRule = rule{free: 200, first: time.Second, longest: 15 * time.Minute}
 	// One account from any address: many who share the work. The waits stay
 	// short, since the owner may have to wait too.
 	accountRule = rule{free: 30, first: time.Second, longest: 10 * time.Second}
@@ -88,7 +91,7 @@ type counted struct {
 // on the account: an attacker who keeps it full does not keep the owner out
 // (OWASP ASVS 5.0, 6.1.1).
 func admitLogin(ctx context.Context, tx ThrottleTx, now time.Time, folded, addr string) (attempt, error) {
-	network := networkOf(addr)
+	network, site := networkOf(addr), siteOf(addr)
 	var a attempt
 	var blocked time.Time
 	look := func(r rule, kind string, parts ...string) (Throttle, error) {
@@ -106,11 +109,19 @@ func admitLogin(ctx context.Context, tx ThrottleTx, now time.Time, folded, addr 
 	if err != nil {
 		return a, err
 	}
-	pair, err := look(pairRule, "pair", folded, network)
+	// Whoever has a site has 65,536 networks that never failed.
+	pair, err := look(pairRule, "pair", folded, site)
 	if err != nil {
 		return a, err
 	}
 	asked := []Throttle{address, pair}
+	var whole Throttle
+	if site != network {
+		if whole, err = look(siteRule, "site", site); err != nil {
+			return a, err
+		}
+		asked = append(asked, whole)
+	}
 	if pair.Failures > 0 {
 		asked = append(asked, account)
 	}
@@ -128,6 +139,11 @@ func admitLogin(ctx context.Context, tx ThrottleTx, now time.Time, folded, addr 
 		clear bool
 	}{{address, addressRule, false}, {account, accountRule, false}, {pair, pairRule, true}} {
 		if err := a.count(ctx, tx, now, c.Throttle, c.rule, c.clear); err != nil {
+			return a, err
+		}
+	}
+	if site != network {
+		if err := a.count(ctx, tx, now, whole, siteRule, false); err != nil {
 			return a, err
 		}
 	}
@@ -210,7 +226,13 @@ func bucketName(kind string, parts ...string) string {
 
 // networkOf returns what one subscriber can choose addresses from: an IPv4
 // address, or the /64 of an IPv6 one.
-func networkOf(addr string) string {
+func networkOf(addr string) string { return prefixOf(addr, 64) }
+
+// siteOf returns what one subscriber may have at the most: an IPv4 address, or
+// the /48 of an IPv6 one (RFC 6177).
+func siteOf(addr string) string { return prefixOf(addr, 48) }
+
+func prefixOf(addr string, bits int) string {
 	ip, err := netip.ParseAddr(addr)
 	if err != nil {
 		return addr
@@ -219,7 +241,7 @@ func networkOf(addr string) string {
 	if ip.Is4() {
 		return ip.String()
 	}
-	prefix, err := ip.Prefix(64)
+	prefix, err := ip.Prefix(bits)
 	if err != nil {
 		return addr
 	}

@@ -130,6 +130,32 @@ func TestLoginThrottle(t *testing.T) {
 		})
 	})
 
+	t.Run("one IPv6 site guesses at an account as one address does, and tries few accounts from all its networks", func(t *testing.T) {
+		each(t, func(t *testing.T, w *world) {
+			tried := 0
+			for i := range 40 {
+				if problem.CodeOf(w.browser(fmt.Sprintf("[2001:db8:7:%x::1]", i)).login("ada@example.com", "wrong password")) == problem.NotSignedIn {
+					tried++
+				}
+			}
+			if tried != 6 {
+				t.Errorf("%d of 40 networks of a site tried the account, want the 5 free ones and the one that begins the wait", tried)
+			}
+			tried = 0
+			for i := range 250 {
+				if problem.CodeOf(w.browser(fmt.Sprintf("[2001:db8:8:%x::1]", i)).login(fmt.Sprintf("user%d@example.com", i), "Spring2026!!")) == problem.NotSignedIn {
+					tried++
+				}
+			}
+			if tried != 201 {
+				t.Errorf("a site tried %d of 250 accounts, want the 200 free ones and the one that begins the wait", tried)
+			}
+			if err := w.browser("[2001:db8:9::1]").login("ada@example.com", "wrong password"); problem.CodeOf(err) != problem.NotSignedIn {
+				t.Errorf("another site: %v", err)
+			}
+		})
+	})
+
 	t.Run("a success forgives this address on this account, and is not counted against the address", func(t *testing.T) {
 		each(t, func(t *testing.T, w *world) {
 			w.person("ada@example.com", "acme")
@@ -212,11 +238,12 @@ func TestUnknownAccountAnswersAlike(t *testing.T) {
 }
 
 func TestNetwork(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::/64", "fe80::1%eth0": "fe80::/64", "@": "@",
+	for addr, want := range map[string][2]string{
+		"192.0.2.1": {"192.0.2.1", "192.0.2.1"}, "::ffff:192.0.2.1": {"192.0.2.1", "192.0.2.1"}, "2001:db8:1:2::1": {"2001:db8:1:2::/64", "2001:db8:1::/48"},
+		"fe80::1%eth0": {"fe80::/64", "fe80::/48"}, "@": {"@", "@"},
 	} {
-		if got := auth.NetworkOf(addr); got != want {
-			t.Errorf("%s belongs to %s, want %s", addr, got, want)
+		if network, site := auth.NetworkOf(addr), auth.SiteOf(addr); network != want[0] || site != want[1] {
+			t.Errorf("%s belongs to %s in %s, want %s", addr, network, site, want)
 		}
 	}
 }

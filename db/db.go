@@ -132,6 +132,14 @@ func (d *DB) Close() error {
 // AuditQueue is how many audit entries wait for their commit.
 func (d *DB) AuditQueue() int { return d.committer.length() }
 
+// Pools tells of the connections to the database, by what they are for.
+func (d *DB) Pools() map[string]sql.DBStats {
+	if d.reader == d.writer {
+		return map[string]sql.DBStats{"all": d.writer.Stats()}
+	}
+	return map[string]sql.DBStats{"write": d.writer.Stats(), "read": d.reader.Stats()}
+}
+
 // Ping asks the database a question that it must read something to answer.
 func (d *DB) Ping(ctx context.Context) error {
 	var one int

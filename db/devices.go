@@ -32,6 +32,12 @@ func (r deviceRow) record() auth.DeviceRecord {
 	}
 }
 
+func (s *Auth) HasDevice(ctx context.Context, deviceHash []byte) (bool, error) {
+	var n int
+	err := s.statement().get(ctx, &n, "SELECT count(*) FROM device_logins WHERE device_hash = ?", deviceHash)
+	return n > 0, err
+}
+
 const selectDevices = `SELECT device_hash, user_code, client_name, remote_addr, network, state, user_id, team_id, created_at, polled_at, expires_at
 	FROM device_logins`
 

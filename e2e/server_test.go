@@ -176,7 +176,8 @@ func (s *server) stop() {
 	}
 }
 
-// pid is the server's own process: a tracer around it has it as its only child.
+// pid is the server's own process: a tracer around it has it as its only child,
+// and what sets a limit has become it.
 func (s *server) pid() int {
 	pid := s.cmd.Process.Pid
 	if s.cmd.Path == infsh {
@@ -185,6 +186,9 @@ func (s *server) pid() int {
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if len(children) == 0 {
+		return pid
 	}
 	child, err := strconv.Atoi(strings.TrimSpace(string(children)))
 	if err != nil {

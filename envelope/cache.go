@@ -38,6 +38,13 @@ func (k *KEK) CacheStats() (hits, misses int64) {
 	return k.cache.hits.Load(), k.cache.misses.Load()
 }
 
+// CachedDEKs is how many opened keysets are in memory.
+func (k *KEK) CachedDEKs() int {
+	k.cache.mu.Lock()
+	defer k.cache.mu.Unlock()
+	return k.cache.recent.Len()
+}
+
 func newDEKCache(limit int) *dekCache {
 	return &dekCache{entries: make(map[cacheKey]*list.Element), recent: list.New(), limit: limit}
 }

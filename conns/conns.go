@@ -1,0 +1,217 @@
+// Package conns bounds the open connections of a server, so that a flood of
+// them neither uses up its descriptors and memory nor keeps others out.
+//
+// A Limit counts the connections of all listeners that it wraps. When it is
+// full, a new connection takes the place of an old one: of the address that has
+// the most connections, the one that has been waiting for its client the
+// longest. A connection waits for its client before a request, while the
+// headers and the body arrive, while the answer is not taken, and between
+// requests; one whose request is being worked on is never closed. If no
+// connection waits, the new one is closed.
+//
+// Whoever holds many idle or slow connections so pushes out their own first.
+// Behind a proxy all connections have the proxy's address, which changes
+// nothing but that the longest waiting one of all goes.
+package conns
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limit bounds connections. Use New.
+type Limit struct {
+	max     int
+	refused atomic.Int64
+
+	mu   sync.Mutex
+	open map[*conn]struct{}
+	from map[netip.Addr]int // open connections by address
+}
+
+// New makes a Limit of so many connections.
+func New(most int) *Limit {
+	return &Limit{max: most, open: map[*conn]struct{}{}, from: map[netip.Addr]int{}}
+}
+
+// Max is how many connections may be open.
+func (l *Limit) Max() int { return l.max }
+
+// Open is how many connections are open.
+func (l *Limit) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
+}
+
+// Closed is how many connections were closed to make room, or for want of it.
+func (l *Limit) Closed() int64 { return l.refused.Load() }
+
+// Listener wraps a listener. The server on it must have the Limit's ConnContext
+// and Handler.
+func (l *Limit) Listener(inner net.Listener) net.Listener { return listener{inner, l} }
+
+type listener struct {
+	net.Listener
+	limit *Limit
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if kept := l.limit.admit(c); kept != nil {
+			return kept, nil
+		}
+		_ = c.Close()
+	}
+}
+
+// conn is a counted connection.
+type conn struct {
+	net.Conn
+	limit *Limit
+	from  netip.Addr
+	// waiting is since when it waits for its client; zero while a request is
+	// worked on. Guarded by the Limit's mutex.
+	waiting time.Time
+	once    sync.Once
+}
+
+// Write waits for the client to take what is written.
+func (c *conn) Write(p []byte) (int, error) {
+	before := c.since(time.Now())
+	defer c.since(before)
+	return c.Conn.Write(p)
+}
+
+// Close closes the connection and takes it out of the count.
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		c.limit.mu.Lock()
+		defer c.limit.mu.Unlock()
+		c.limit.forget(c)
+	})
+	return c.Conn.Close()
+}
+
+// forget takes a connection out of the count; the mutex is held.
+func (l *Limit) forget(c *conn) {
+	if _, ok := l.open[c]; !ok {
+		return
+	}
+	delete(l.open, c)
+	if l.from[c.from]--; l.from[c.from] == 0 {
+		delete(l.from, c.from)
+	}
+}
+
+// admit counts a connection, or returns nil if there is no room for it.
+func (l *Limit) admit(inner net.Conn) net.Conn {
+	c := &conn{Conn: inner, limit: l, from: addressOf(inner), waiting: time.Now()}
+	l.mu.Lock()
+	var victim *conn
+	if len(l.open) >= l.max {
+		l.refused.Add(1)
+		if victim = l.victim(); victim == nil {
+			l.mu.Unlock()
+			return nil
+		}
+		l.forget(victim)
+	}
+	l.open[c] = struct{}{}
+	l.from[c.from]++
+	l.mu.Unlock()
+	if victim != nil {
+		_ = victim.Close()
+	}
+	return c
+}
+
+// victim is the connection that goes: of the addresses with the most
+// connections that of the longest wait. The mutex is held.
+func (l *Limit) victim() (found *conn) {
+	for c := range l.open {
+		if c.waiting.IsZero() {
+			continue
+		}
+		if found == nil || l.from[c.from] > l.from[found.from] || l.from[c.from] == l.from[found.from] && c.waiting.Before(found.waiting) {
+			found = c
+		}
+	}
+	return found
+}
+
+// addressOf is the peer's address, or the /64 of an IPv6 one, from which one
+// subscriber can choose.
+func addressOf(c net.Conn) netip.Addr {
+	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if addr.Is6() {
+		if prefix, err := addr.Prefix(64); err == nil {
+			return prefix.Addr()
+		}
+	}
+	return addr
+}
+
+type contextKey struct{}
+
+// ConnContext is for http.Server: it lets Handler find the connection.
+func (l *Limit) ConnContext(ctx context.Context, c net.Conn) context.Context {
+	if counted, ok := c.(*conn); ok {
+		return context.WithValue(ctx, contextKey{}, counted)
+	}
+	return ctx
+}
+
+// Handler tells the Limit what the server works on.
+func (l *Limit) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := r.Context().Value(contextKey{}).(*conn)
+		if !ok {
+			next.ServeHTTP(w, r)
+			return
+		}
+		c.work()
+		defer c.wait()
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = &body{r.Body, c}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (c *conn) work() { c.since(time.Time{}) }
+func (c *conn) wait() { c.since(time.Now()) }
+
+// since sets since when the connection waits, and returns what it was before.
+func (c *conn) since(t time.Time) (before time.Time) {
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	before, c.waiting = c.waiting, t
+	return before
+}
+
+// body waits for its client while it is read.
+type body struct {
+	io.ReadCloser
+	conn *conn
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.conn.wait()
+	defer b.conn.work()
+	return b.ReadCloser.Read(p)
+}

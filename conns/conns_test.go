@@ -1,0 +1,147 @@
+package conns
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// serve serves under a limit: at /held a request is worked on until it is
+// released, elsewhere it is answered once its body has come.
+func serve(t *testing.T, most int) (l *Limit, address string, held, release chan struct{}) {
+	t.Helper()
+	l, held, release = New(most), make(chan struct{}, most), make(chan struct{})
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{ConnContext: l.ConnContext, Handler: l.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if r.URL.Path == "/held" {
+			held <- struct{}{}
+			<-release
+		}
+		_, _ = io.WriteString(w, "done")
+	}))}
+	go func() { _ = s.Serve(l.Listener(inner)) }()
+	t.Cleanup(func() { _ = s.Close() })
+	return l, inner.Addr().String(), held, release
+}
+
+// dial connects from one of the addresses of the loopback network.
+func dial(t *testing.T, from, to string) net.Conn {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.Dial("tcp", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func ask(c net.Conn, path string) error {
+	_, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
+	return err
+}
+
+func answered(c net.Conn) bool {
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	return err == nil && res.StatusCode == http.StatusOK
+}
+
+func closed(c net.Conn) bool {
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, err := c.Read(make([]byte, 1))
+	timeout, ok := err.(net.Error)
+	return err != nil && !(ok && timeout.Timeout())
+}
+
+// Whoever holds all connections pushes out their own oldest one, in whatever
+// way it waits, and keeps nobody out.
+func TestAFloodPushesOutItself(t *testing.T) {
+	for name, begin := range map[string]string{
+		"silent":       "",
+		"slow headers": "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"slow body":    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nslow",
+	} {
+		t.Run(name, func(t *testing.T) {
+			const most = 8
+			l, address, _, _ := serve(t, most)
+			// A client that came first, and is idle between two requests.
+			first := dial(t, "127.0.0.2", address)
+			if err := ask(first, "/"); err != nil || !answered(first) {
+				t.Fatal("the first client is not answered")
+			}
+			var flood []net.Conn
+			for range 5 * most {
+				c := dial(t, "127.0.0.3", address)
+				_, _ = io.WriteString(c, begin)
+				flood = append(flood, c)
+			}
+			for i := range 20 {
+				c := dial(t, fmt.Sprintf("127.0.0.%d", 10+i), address)
+				if err := ask(c, "/"); err != nil || !answered(c) {
+					t.Fatalf("client %d is kept out", i)
+				}
+				_ = c.Close()
+			}
+			if err := ask(first, "/"); err != nil || !answered(first) {
+				t.Error("the first client lost its connection")
+			}
+			if !closed(flood[0]) {
+				t.Error("the oldest connection of the flood is still open")
+			}
+			if n := l.Open(); n > most {
+				t.Errorf("%d connections are open", n)
+			}
+			if l.Closed() < 4*most {
+				t.Errorf("%d connections were counted as closed", l.Closed())
+			}
+		})
+	}
+}
+
+// A request that is worked on is finished, however many want its place.
+func TestWorkIsNotPushedOut(t *testing.T) {
+	const most = 4
+	l, address, held, release := serve(t, most)
+	var working []net.Conn
+	for range most {
+		c := dial(t, "127.0.0.2", address)
+		if err := ask(c, "/held"); err != nil {
+			t.Fatal(err)
+		}
+		<-held
+		working = append(working, c)
+	}
+	for range most {
+		if c := dial(t, "127.0.0.3", address); !closed(c) {
+			t.Error("there was room for one more")
+		}
+	}
+	close(release)
+	for _, c := range working {
+		if !answered(c) {
+			t.Error("a request was not finished")
+		}
+	}
+	// The places are free again.
+	c := dial(t, "127.0.0.3", address)
+	if err := ask(c, "/"); err != nil || !answered(c) {
+		t.Error("nobody is served afterwards")
+	}
+	for _, c := range append(working, c) {
+		_ = c.Close()
+	}
+	for deadline := time.Now().Add(10 * time.Second); l.Open() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are counted as open", l.Open())
+		}
+	}
+}
