@@ -33,7 +33,7 @@ var imports = map[string][]string{
 	// The domain.
 	"audit":       {"problem", "team"},
 	"secret":      {"audit", "envelope", "envvar", "listing", "problem", "redact", "team"},
-	"app":         {"audit", "problem", "secret", "team"},
+	"app":         {"audit", "envvar", "problem", "secret", "team"},
 	"account":     {"audit", "problem", "redact", "team"},
 	"auth":        {"account", "audit", "problem", "redact", "team"},
 	"integration": {"audit", "problem", "team"},

@@ -31,6 +31,9 @@ type SecretRequirement struct {
 	Key         string `json:"key"`
 	Description string `json:"description"`
 	Optional    bool   `json:"optional"`
+	// Delivery is how the value reaches the app: "env", which is the default.
+	// "file" and "broker" are reserved.
+	Delivery string `json:"delivery,omitempty"`
 }
 
 // IntegrationRequirement is an integration that an app declares.
@@ -42,14 +45,40 @@ type IntegrationRequirement struct {
 	Scopes      []string `json:"scopes,omitempty"`
 }
 
+// DeployedApp is the answer to POST /apps: the app with its current version,
+// and what came of the deployment.
+type DeployedApp struct {
+	App
+	Deployment Deployment `json:"deployment"`
+}
+
+// Deployment is what came of a deployment. Lists of keys are sorted as they are
+// declared.
+type Deployment struct {
+	// Version is the deployed one. It is not current while it waits for keys
+	// that it requires and an earlier version can run.
+	Version AppVersion `json:"version"`
+	Current bool       `json:"current"`
+	// Granted are the keys that this deployment let the app have, and Regranted
+	// those among them that had been revoked.
+	Granted   []string `json:"granted"`
+	Regranted []string `json:"regranted"`
+	// Waiting are the version's keys that an owner or admin has to approve, and
+	// Revoked those that one of them revoked.
+	Waiting []string `json:"waiting"`
+	Revoked []string `json:"revoked"`
+}
+
 // AppWrite is the body of POST /apps. It is answered with 201 where it made a
 // version, and with 200 where the content was registered already. An empty
-// Namespace is the team's username.
+// Namespace is the team's username. KeepRevoked leaves a revoked key revoked,
+// where deploying would ask for it anew.
 type AppWrite struct {
 	Namespace   string          `json:"namespace,omitempty"`
 	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
 	Version     AppVersionWrite `json:"version"`
+	KeepRevoked bool            `json:"keep_revoked,omitempty"`
 }
 
 // AppVersionWrite is what the new version declares.
@@ -76,6 +105,8 @@ type RequirementError struct {
 	Action  Action          `json:"action"`
 	// StagedVersion is set where activating it is what there is to do.
 	StagedVersion int64 `json:"staged_version,omitempty"`
+	// State says more than Type: that of the check, such as waiting.
+	State CheckState `json:"state,omitempty"`
 }
 
 // ActionType is what a person has to do.
@@ -97,8 +128,9 @@ type Action struct {
 	URL      string     `json:"url,omitempty"`
 }
 
-// CheckRequest is the body of POST /apps/check. App, "namespace/name", leaves
-// that app's earlier declarations out of account.
+// CheckRequest is the body of POST /apps/check. App, "namespace/name" or the
+// name alone, is the app that the requirements are of: its grants count, and its
+// earlier declarations don't. Without it the check is of what is set.
 type CheckRequest struct {
 	Secrets      []SecretRequirement      `json:"secrets"`
 	Integrations []IntegrationRequirement `json:"integrations"`
@@ -115,6 +147,13 @@ const (
 	StateMissingOptional CheckState = "missing_optional"
 	// StateUnavailable is an integration that this server can't provide.
 	StateUnavailable CheckState = "unavailable"
+	// StateWaiting, StateRevoked and StateNotGranted are keys that the team does
+	// not let the app have: an owner or admin has to approve them.
+	StateWaiting    CheckState = "waiting"
+	StateRevoked    CheckState = "revoked"
+	StateNotGranted CheckState = "not_granted"
+	// StateRefused is a name that may not be in an environment.
+	StateRefused CheckState = "refused"
 )
 
 // Kinds of [CheckItem].
@@ -129,6 +168,12 @@ type CheckItem struct {
 	Kind     string     `json:"kind"`
 	Optional bool       `json:"optional"`
 	State    CheckState `json:"state"`
+	// Grant is the state of the grant: granted, waiting, revoked, on_deploy for
+	// what the caller grants by deploying, or not_granted. It is absent where no
+	// app was named, and for integrations.
+	Grant string `json:"grant,omitempty"`
+	// Source is the team's key whose value is given, if it has another name.
+	Source string `json:"source,omitempty"`
 	// Version is the current version of a secret that is set, else 0.
 	Version int64 `json:"version,omitempty"`
 	// StagedVersion is the newest version of a secret that is not set because
@@ -136,7 +181,9 @@ type CheckItem struct {
 	StagedVersion int64      `json:"staged_version,omitempty"`
 	Message       string     `json:"message,omitempty"`
 	NearMisses    []NearMiss `json:"near_misses,omitempty"`
-	URL           string     `json:"url,omitempty"`
+	// Propose is the team's key that the declared one may be bound to.
+	Propose string `json:"propose,omitempty"`
+	URL     string `json:"url,omitempty"`
 }
 
 // NearMiss is a secret that is set and may be the one that was meant. Team is
@@ -147,8 +194,11 @@ type NearMiss struct {
 	Team   string `json:"team,omitempty"`
 }
 
-// CheckResponse is the answer to POST /apps/check.
+// CheckResponse is the answer to POST /apps/check. Later versions only add
+// names.
 type CheckResponse struct {
+	// App is namespace/name of the app whose grants counted, if one was named.
+	App       string             `json:"app,omitempty"`
 	Satisfied bool               `json:"satisfied"`
 	Errors    []RequirementError `json:"errors"`
 	Items     []CheckItem        `json:"items"`
@@ -158,16 +208,10 @@ type CheckResponse struct {
 }
 
 // IntegrationsCheckRequest is the body of POST /integrations/check.
-type IntegrationsCheckRequest struct {
-	Secrets      []SecretRequirement      `json:"secrets"`
-	Integrations []IntegrationRequirement `json:"integrations"`
-}
+type IntegrationsCheckRequest = CheckRequest
 
 // IntegrationsCheckResponse is the answer to POST /integrations/check.
-type IntegrationsCheckResponse struct {
-	Satisfied bool               `json:"satisfied"`
-	Errors    []RequirementError `json:"errors"`
-}
+type IntegrationsCheckResponse = CheckResponse
 
 // MaxRunIDLength is the longest run id that is accepted, in characters.
 const MaxRunIDLength = 128

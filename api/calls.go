@@ -242,12 +242,17 @@ func (c *Client) Apps(ctx context.Context) ([]App, error) {
 
 // DeployApp registers an app's declarations. It reports whether that made a
 // new version; the same declarations again don't.
-func (c *Client) DeployApp(ctx context.Context, in AppWrite) (app App, made bool, err error) {
+func (c *Client) DeployApp(ctx context.Context, in AppWrite) (app DeployedApp, made bool, err error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return app, false, err
 	}
 	status, err := c.write(ctx, http.MethodPost, "/apps", body, nil, &app)
+	if app.Deployment.Version.ID == "" {
+		// A server that knows no grants makes current what is deployed.
+		app.Deployment = Deployment{Version: app.Version, Current: true}
+		app.Deployment.Version.ID = app.VersionID
+	}
 	return app, status == http.StatusCreated, err
 }
 

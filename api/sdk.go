@@ -64,6 +64,7 @@ type AppBody struct {
 	Name        string         `json:"name"`
 	Description string         `json:"description"`
 	Version     AppVersionBody `json:"version"`
+	KeepRevoked bool           `json:"keep_revoked"`
 	// PreserveCurrentVersion can't be true: what is deployed is current.
 	PreserveCurrentVersion bool `json:"preserve_current_version"`
 	sdkObject
@@ -80,6 +81,9 @@ type AppBody struct {
 // AppVersionBody is an [AppVersionWrite] as the SDK sends it.
 type AppVersionBody struct {
 	AppVersionWrite
+	// ID says that this is the content of that version. Other content is a
+	// conflict, since a version never changes.
+	ID string `json:"id"`
 	sdkObject
 	Number          Ignored `json:"number"`
 	Digest          Ignored `json:"digest"`

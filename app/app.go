@@ -1,10 +1,12 @@
 // Package app registers a team's apps. An app has versions; a version never
-// changes, and says which secrets and integrations the app declares.
+// changes, and says which secrets and integrations the app declares. What it
+// may have of them is in its grants: see Service.Deploy and Service.Approve.
 package app
 
 import (
 	"time"
 
+	"infsh/envvar"
 	"infsh/secret"
 )
 
@@ -16,6 +18,9 @@ type App struct {
 	Name        string
 	Description string
 	Current     Version
+	// PendingID is the version that becomes current as soon as the keys that
+	// it requires are granted; empty if there is none.
+	PendingID   string
 	CreatedByID string
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -34,4 +39,15 @@ type Version struct {
 	Requirements []secret.Requirement
 	CreatedBy    string
 	CreatedAt    time.Time
+}
+
+// Secrets returns the declared secrets' keys.
+func (v Version) Secrets() []envvar.Key {
+	var keys []envvar.Key
+	for _, r := range v.Requirements {
+		if r.Kind == secret.KindSecret {
+			keys = append(keys, envvar.Key(r.Key))
+		}
+	}
+	return keys
 }

@@ -25,12 +25,12 @@ func (p *program) appCommand() *cobra.Command {
         description: PostgreSQL connection string
         optional: true
 
-It receives the secrets that it declares, and no others. Required ones must be
-set before it runs; optional ones may be missing.`,
+It receives the secrets that it declares and that the team lets it have, and no
+others. Required ones must be set before it runs; optional ones may be missing.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
-	cmd.AddCommand(p.appDeployCommand(), p.appCheckCommand(), p.appListCommand())
+	cmd.AddCommand(p.appDeployCommand(), p.appCheckCommand(), p.appListCommand(), p.appGrantsCommand(), p.appApproveCommand(), p.appRevokeCommand())
 	return cmd
 }
 
@@ -61,9 +61,12 @@ func integrationRequirements(m *manifest.Manifest) []api.IntegrationRequirement 
 	return out
 }
 
-func deploy(ctx context.Context, s *session, m *manifest.Manifest) (app api.App, made bool, err error) {
+// deploy registers the manifest. A run, which deploys by the way, keeps revoked
+// what was revoked.
+func deploy(ctx context.Context, s *session, m *manifest.Manifest, keepRevoked bool) (app api.DeployedApp, made bool, err error) {
 	return s.DeployApp(ctx, api.AppWrite{
-		Namespace: m.Namespace, Name: m.Name, Description: m.Description,
+		KeepRevoked: keepRevoked,
+		Namespace:   m.Namespace, Name: m.Name, Description: m.Description,
 		Version: api.AppVersionWrite{
 			RequiredSecrets:      secretRequirements(m),
 			RequiredIntegrations: integrationRequirements(m),
@@ -79,7 +82,11 @@ func (p *program) appDeployCommand() *cobra.Command {
 		Short: "Register app.yaml as the app's next version",
 		Long: `Registers what app.yaml (or inf.yml) declares as the app's next version, and
 says which of the declared keys are still missing. Registering the same
-declarations again changes nothing.`,
+declarations again makes no new version.
+
+Whoever may write secrets lets the app have what it declares. What anyone else
+deploys waits for the approval of an owner or admin where it declares a key that
+the app was not granted yet; the version before it goes on running meanwhile.`,
 		Example: `  infsh app deploy
   infsh app deploy examples/summarizer`,
 		Args: cobra.MaximumNArgs(1),
@@ -92,17 +99,19 @@ declarations again changes nothing.`,
 			if err != nil {
 				return err
 			}
-			app, made, err := deploy(cmd.Context(), s, m)
+			app, made, err := deploy(cmd.Context(), s, m, false)
 			if err != nil {
 				return err
 			}
-			p.printf("%s version %d\n", inert(appName(app)), app.Version.Number)
+			version := app.Deployment.Version.Number
+			p.printf("%s version %d\n", inert(appName(app.App)), version)
 			if made {
-				p.notef("Registered %s, version %d.", m.Path, app.Version.Number)
+				p.notef("Registered %s, version %d.", m.Path, version)
 			} else {
-				p.notef("%s has not changed since version %d.", m.Path, app.Version.Number)
+				p.notef("%s has not changed since version %d.", m.Path, version)
 			}
-			check, err := s.CheckApp(cmd.Context(), checkRequest(m, appName(app)))
+			p.noteGrants(app)
+			check, err := s.CheckApp(cmd.Context(), checkRequest(m, appName(app.App)))
 			if errors.Is(err, api.ErrDenied) {
 				// Registering is all that was asked for; not every key may check.
 				return nil

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,8 +17,15 @@ func (p *program) appCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [DIR|FILE]",
 		Short: "Say which declared keys are set or missing, and what to do",
-		Long: `Compares what app.yaml (or inf.yml) declares with what is set in the team, and
-says for each key what to do. Exits with 3 if something required is missing.`,
+		Long: `Compares what app.yaml (or inf.yml) declares with what the team has set, and has
+for the app granted, and says for each key what to do. Exits with 3 if something
+required is missing, or waits for approval.
+
+With --json it prints an object that later versions only add names to: satisfied
+(a boolean), errors (what keeps the app from running: type, key, message, action,
+state), items (each declared key: key, kind, optional, state, grant, source,
+version, message, near_misses, url), and unused (keys that are set and that no
+app declares).`,
 		Example: `  infsh app check
   infsh app check examples/summarizer --json`,
 		Args: cobra.MaximumNArgs(1),
@@ -29,7 +38,8 @@ says for each key what to do. Exits with 3 if something required is missing.`,
 			if err != nil {
 				return err
 			}
-			name := ""
+			// Without a namespace the server takes the app to be in the team's own.
+			name := m.Name
 			if m.Namespace != "" {
 				name = m.Namespace + "/" + m.Name
 			}
@@ -61,8 +71,16 @@ func checkRequest(m *manifest.Manifest, app string) api.CheckRequest {
 func (p *program) showCheck(check api.CheckResponse) {
 	if len(check.Items) > 0 {
 		rows := [][]string{{"KEY", "NEEDED", "STATE"}}
+		governed := slices.ContainsFunc(check.Items, func(item api.CheckItem) bool { return item.Grant != "" })
+		if governed {
+			rows[0] = append(rows[0], "GRANT")
+		}
 		for _, item := range check.Items {
-			rows = append(rows, []string{item.Key, needed(item), stateOf(item)})
+			row := []string{item.Key, needed(item), stateOf(item)}
+			if governed {
+				row = append(row, grantOf(item))
+			}
+			rows = append(rows, row)
 		}
 		p.table(rows)
 	} else {
@@ -80,7 +98,7 @@ func (p *program) showCheck(check api.CheckResponse) {
 	if check.Satisfied {
 		p.notef("Everything that is required is set.")
 	} else {
-		p.notef("requirements not met: something required is missing.")
+		p.notef("requirements not met: something required is missing or not granted.")
 	}
 }
 
@@ -92,21 +110,36 @@ func needed(item api.CheckItem) string {
 }
 
 func stateOf(item api.CheckItem) string {
-	switch item.State {
-	case api.StateSet:
-		if item.Version > 0 {
-			return fmt.Sprintf("set, version %d", item.Version)
-		}
-		return "set"
-	case api.StateMissing, api.StateMissingOptional:
-		if item.StagedVersion > 0 {
-			return fmt.Sprintf("staged, version %d", item.StagedVersion)
-		}
-		return "missing"
-	case api.StateUnavailable:
+	switch {
+	case item.Kind == api.CheckIntegration || item.State == api.StateUnavailable:
 		return "not available"
+	case item.State == api.StateRefused:
+		return "refused"
+	case item.Version > 0:
+		return fmt.Sprintf("set, version %d", item.Version)
+	case item.State == api.StateSet:
+		return "set"
+	case item.StagedVersion > 0:
+		return fmt.Sprintf("staged, version %d", item.StagedVersion)
 	}
-	return string(item.State)
+	return "missing"
+}
+
+// grantOf says whether the team lets the app have the key.
+func grantOf(item api.CheckItem) string {
+	text := item.Grant
+	switch item.Grant {
+	case "":
+		text = "-"
+	case api.GrantOnDeploy:
+		text = "granted when you deploy"
+	case api.GrantNeedsApproval:
+		text = "would need approval"
+	}
+	if item.Source != "" {
+		text += ", receives " + item.Source
+	}
+	return text
 }
 
 // todo says what there is to do about each key that is not set. Where all is
@@ -123,8 +156,17 @@ func (p *program) todo(check api.CheckResponse) []string {
 				lines = append(lines, "  "+nearMiss(near))
 			}
 		}
-		if command := remedy(item.Key, item.StagedVersion); command != "" && item.Kind == api.CheckSecret {
-			lines = append(lines, "  "+command)
+		switch item.State {
+		case api.StateMissing, api.StateMissingOptional:
+			if command := remedy(cmp.Or(item.Source, item.Key), item.StagedVersion); command != "" && item.Kind == api.CheckSecret {
+				lines = append(lines, "  "+command)
+			}
+		case api.StateWaiting, api.StateRevoked:
+			lines = append(lines, "  infsh app approve "+check.App+" "+item.Key)
+		}
+		// What is not deployed yet can't be bound.
+		if asked := item.Grant != api.GrantOnDeploy && item.Grant != api.GrantNeedsApproval; item.Propose != "" && asked {
+			lines = append(lines, "  infsh app approve "+check.App+" --bind "+item.Key+"="+item.Propose)
 		}
 		if link := p.link(item.URL); link != "" {
 			lines = append(lines, "  "+link)

@@ -50,7 +50,8 @@ itself. If something required is missing then, it runs on as it is, with a
 warning. When the command ends by itself, so does the run. Standard input is not
 repeated: a restarted command reads on where the one before stopped.
 
-If a required secret is missing, nothing starts, and the exit code is 3.
+If a required secret is missing, or waits for the team's approval, nothing
+starts, and the exit code is 3.
 Otherwise it is the command's, or 128+N if that died of signal N.`,
 		Example: `  infsh run -- python main.py
   infsh run -f examples/summarizer/app.yaml -- ./summarize
@@ -110,7 +111,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			}
 			if verbose {
 				for _, key := range resolved.MissingOptional {
-					p.notef("note: %s is optional and not set.", key)
+					p.notef("note: %s is optional and not there; infsh why %s --app %s", key, key, resolved.App)
 				}
 			}
 			command := runner.Command{
@@ -159,13 +160,15 @@ func (p *program) appHere(ctx context.Context, s *session, path string) (app, ve
 	if err != nil {
 		return "", "", err
 	}
-	registered, made, err := deploy(ctx, s, m)
+	registered, made, err := deploy(ctx, s, m, true)
 	switch {
 	case err == nil:
+		name, version := appName(registered.App), registered.Deployment.Version
 		if made {
-			p.notef("Registered %s as %s, version %d.", m.Path, appName(registered), registered.Version.Number)
+			p.notef("Registered %s as %s, version %d.", m.Path, name, version.Number)
 		}
-		return appName(registered), registered.VersionID, nil
+		p.noteGrants(registered)
+		return name, version.ID, nil
 	case !mayNotRegister(err):
 		return "", "", err
 	}

@@ -38,6 +38,7 @@ type appRow struct {
 	Namespace   string `db:"namespace"`
 	Name        string `db:"name"`
 	Description string `db:"description"`
+	PendingID   string `db:"pending_version_id"`
 	CreatedByID string `db:"created_by"`
 	CreatedAt   int64  `db:"created_at"`
 	UpdatedAt   int64  `db:"updated_at"`
@@ -64,14 +65,14 @@ func (r versionRow) version() (app.Version, error) {
 func (r appRow) app() (app.App, error) {
 	v, err := r.version()
 	return app.App{
-		ID: r.ID, TeamID: r.TeamID, Namespace: r.Namespace, Name: r.Name, Description: r.Description, Current: v,
+		ID: r.ID, TeamID: r.TeamID, Namespace: r.Namespace, Name: r.Name, Description: r.Description, Current: v, PendingID: r.PendingID,
 		CreatedByID: r.CreatedByID, CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
 	}, err
 }
 
 const versionColumns = `v.id AS version_id, v.number, v.digest, v.requirements, COALESCE(u.email, '') AS version_by, v.created_at AS version_at`
 
-const selectApps = `SELECT a.id, a.team_id, a.namespace, a.name, a.description, a.created_by, a.created_at, a.updated_at, ` + versionColumns + `
+const selectApps = `SELECT a.id, a.team_id, a.namespace, a.name, a.description, a.pending_version_id, a.created_by, a.created_at, a.updated_at, ` + versionColumns + `
 	FROM apps a JOIN app_versions v ON v.team_id = a.team_id AND v.app_id = a.id AND v.id = a.version_id
 	LEFT JOIN users u ON u.id = v.created_by
 	WHERE a.team_id = ?`
@@ -119,14 +120,16 @@ func (t appTx) AppByName(ctx context.Context, team, namespace, name string) (app
 	return t.one(ctx, " AND a.namespace = ? AND a.name = ?", team, namespace, name)
 }
 
+const selectAppVersions = "SELECT " + versionColumns + " FROM app_versions v LEFT JOIN users u ON u.id = v.created_by WHERE v.team_id = ? AND v.app_id = ?"
+
 func (t appTx) Versions(ctx context.Context, team, appID string) ([]app.Version, error) {
 	var rows []versionRow
-	err := t.q.list(ctx, &rows, "SELECT "+versionColumns+" FROM app_versions v LEFT JOIN users u ON u.id = v.created_by WHERE v.team_id = ? AND v.app_id = ? ORDER BY v.number DESC", team, appID)
-	if err != nil {
+	if err := t.q.list(ctx, &rows, selectAppVersions+" ORDER BY v.number DESC", team, appID); err != nil {
 		return nil, fmt.Errorf("list versions: %w", err)
 	}
 	versions := make([]app.Version, len(rows))
 	for i, r := range rows {
+		var err error
 		if versions[i], err = r.version(); err != nil {
 			return nil, err
 		}
@@ -134,20 +137,41 @@ func (t appTx) Versions(ctx context.Context, team, appID string) ([]app.Version,
 	return versions, nil
 }
 
+func (t appTx) version(ctx context.Context, team, appID, id string) (app.Version, error) {
+	var row versionRow
+	err := t.q.get(ctx, &row, selectAppVersions+" AND v.id = ?", team, appID, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return app.Version{}, problem.New(problem.NotFound, "Not found: the app has no such version.")
+	}
+	if err != nil {
+		return app.Version{}, fmt.Errorf("read version: %w", err)
+	}
+	return row.version()
+}
+
 func (t appTx) InsertApp(ctx context.Context, a app.App) error {
-	_, err := t.q.exec(ctx, `INSERT INTO apps (id, team_id, namespace, name, description, version_id, created_by, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		a.ID, a.TeamID, a.Namespace, a.Name, a.Description, a.Current.ID, a.CreatedByID, micros(a.CreatedAt), micros(a.UpdatedAt))
+	_, err := t.q.exec(ctx, `INSERT INTO apps (id, team_id, namespace, name, description, version_id, pending_version_id, created_by, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		a.ID, a.TeamID, a.Namespace, a.Name, a.Description, a.Current.ID, a.PendingID, a.CreatedByID, micros(a.CreatedAt), micros(a.UpdatedAt))
 	if isUnique(err) {
 		return &problem.Error{Code: problem.Conflict, Detail: "This app was registered by someone else just now. Try again.", Cause: err}
 	}
 	return err
 }
 
-func (t appTx) SetCurrent(ctx context.Context, a app.App) error {
-	_, err := t.q.exec(ctx, "UPDATE apps SET description = ?, version_id = ?, updated_at = ? WHERE team_id = ? AND id = ?",
-		a.Description, a.Current.ID, micros(a.UpdatedAt), a.TeamID, a.ID)
+func (t appTx) SetApp(ctx context.Context, a app.App) error {
+	_, err := t.q.exec(ctx, "UPDATE apps SET description = ?, version_id = ?, pending_version_id = ?, updated_at = ? WHERE team_id = ? AND id = ?",
+		a.Description, a.Current.ID, a.PendingID, micros(a.UpdatedAt), a.TeamID, a.ID)
 	return err
+}
+
+func (t appTx) DeleteApp(ctx context.Context, team, appID string) error {
+	_, err := t.q.exec(ctx, "DELETE FROM apps WHERE team_id = ? AND id = ?", team, appID)
+	return err
+}
+
+func (t appTx) Keys(ctx context.Context, team string) ([]envvar.Key, error) {
+	return secretTx(t).Keys(ctx, team)
 }
 
 func (t appTx) InsertVersion(ctx context.Context, team, appID, createdByID string, v app.Version) error {
@@ -161,21 +185,69 @@ func (t appTx) InsertVersion(ctx context.Context, team, appID, createdByID strin
 	return err
 }
 
+// AppVersion implements secret.Reader.
+func (t secretTx) AppVersion(ctx context.Context, team, namespace, name, versionID string) (secret.AppVersion, error) {
+	a, err := appTx(t).AppByName(ctx, team, namespace, name)
+	if err != nil {
+		return secret.AppVersion{}, err
+	}
+	v := a.Current
+	if versionID != "" && versionID != v.ID {
+		if v, err = appTx(t).version(ctx, team, a.ID, versionID); err != nil {
+			return secret.AppVersion{}, err
+		}
+	}
+	grants, err := appTx(t).Grants(ctx, team, a.ID)
+	return secret.AppVersion{
+		AppID: a.ID, App: a.FullName(), ID: v.ID, Number: v.Number, Digest: v.Digest, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
+		Current: v.ID == a.Current.ID, Requirements: v.Requirements, Grants: grants,
+	}, err
+}
+
 // DeclaredKeys implements secret.Reader.
 func (t secretTx) DeclaredKeys(ctx context.Context, team, exceptApp string) ([]envvar.Key, error) {
-	apps, err := appTx(t).Apps(ctx, team)
+	var rows []struct {
+		AppID        string `db:"app_id"`
+		App          string `db:"app"`
+		Requirements string `db:"requirements"`
+	}
+	err := t.q.list(ctx, &rows, `SELECT a.id AS app_id, a.namespace || '/' || a.name AS app, v.requirements
+		FROM apps a JOIN app_versions v ON v.team_id = a.team_id AND v.app_id = a.id AND v.id IN (a.version_id, a.pending_version_id)
+		WHERE a.team_id = ?`, team)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list declarations: %w", err)
+	}
+	var bound []struct {
+		AppID     string     `db:"app_id"`
+		Key       string     `db:"key"`
+		SourceKey envvar.Key `db:"source_key"`
+	}
+	err = t.q.list(ctx, &bound, "SELECT app_id, key, source_key FROM app_grants WHERE team_id = ? AND source_key <> key", team)
+	if err != nil {
+		return nil, fmt.Errorf("list bound keys: %w", err)
+	}
+	sources := map[[2]string]envvar.Key{}
+	for _, b := range bound {
+		sources[[2]string{b.AppID, b.Key}] = b.SourceKey
 	}
 	var keys []envvar.Key
-	for _, a := range apps {
-		if a.FullName() == exceptApp {
+	for _, r := range rows {
+		if r.App == exceptApp {
 			continue
 		}
-		for _, r := range a.Current.Requirements {
-			if r.Kind == secret.KindSecret {
-				keys = append(keys, envvar.Key(r.Key))
+		var reqs []secret.Requirement
+		if err := json.Unmarshal([]byte(r.Requirements), &reqs); err != nil {
+			return nil, fmt.Errorf("requirements of app %s: %w", r.AppID, err)
+		}
+		for _, req := range reqs {
+			if req.Kind != secret.KindSecret {
+				continue
 			}
+			key := envvar.Key(req.Key)
+			if source, ok := sources[[2]string{r.AppID, req.Key}]; ok {
+				key = source
+			}
+			keys = append(keys, key)
 		}
 	}
 	return keys, nil

@@ -172,7 +172,7 @@ func fill(t testing.TB, d *dbtest.Database, kek *envelope.KEK) team.Actor {
 		set(secret.Create, fmt.Sprintf("KEY_%d", i), canary, "")
 	}
 	set(secret.Create, "LARGE", strings.Repeat("x", 65536), "")
-	if _, _, err := app.NewService(d.Apps()).Deploy(t.Context(), owner, app.Registration{Name: "demo", Requirements: []secret.Requirement{{Kind: secret.KindSecret, Key: "API_KEY"}}}); err != nil {
+	if _, err := app.NewService(d.Apps()).Deploy(t.Context(), owner, app.Registration{Name: "demo", Requirements: []secret.Requirement{{Kind: secret.KindSecret, Key: "API_KEY"}}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := auth.NewKeys(d.Auth()).Create(t.Context(), owner, auth.NewKey{Name: "ci"}); err != nil {

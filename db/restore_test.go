@@ -261,6 +261,11 @@ func TestReleasedBackupsRestore(t *testing.T) {
 				if _, value, err := secret.NewService(d.Secrets(), kek).Reveal(t.Context(), owner, "API_KEY"); err != nil || value.Reveal() != canary {
 					t.Errorf("its value does not open: %v", err)
 				}
+				// Whatever the schema, what ran goes on running.
+				run, err := secret.NewService(d.Secrets(), kek).Resolve(t.Context(), owner, secret.Run{App: "acme/demo"})
+				if err != nil || len(run.Env) != 1 || run.Env[0].Key != "API_KEY" {
+					t.Errorf("its app receives %d keys: %v", len(run.Env), err)
+				}
 				verifyAudit(t, d, teamID)
 			})
 		})

@@ -10,11 +10,13 @@ import (
 	"infsh/secret"
 )
 
-// runRow is either the app's version, whose key is empty, or the current
-// version of a secret that it declares.
+// runRow is either the app's version, whose declared key is empty, or the grant
+// of a key that it declares with the current version of the secret, whose id is
+// empty if the key is not granted or the secret not set.
 type runRow struct {
 	ID           string `db:"id"`
 	Declared     string `db:"declared"`
+	State        string `db:"state"`
 	Key          string `db:"key"`
 	Version      int64  `db:"version"`
 	Bytes        []byte `db:"bytes"`
@@ -23,9 +25,9 @@ type runRow struct {
 
 // forRun is one statement, so that it reads one snapshot in one round trip. The
 // first row is the app's version with the team's key; the others are the
-// declared secrets that are set, each of them found by an index of its own.
-// What is injected for a declared key is decided by the join of declared with
-// secrets, and nowhere else.
+// declared secrets that are asked for, each of them found by an index of its own.
+// Which secret is injected for a declared key is decided by the join of grants
+// with secrets, and nowhere else: what is not granted is not even read.
 func forRun(q querier, versionID string) string {
 	version := "v.id = a.version_id"
 	if versionID != "" {
@@ -40,12 +42,13 @@ func forRun(q querier, versionID string) string {
 	), declared AS (
 		SELECT run.team_id, run.app_id, ` + q.declaredKeys("run.requirements") + `
 	)
-	SELECT version_id AS id, '' AS declared, '' AS key, 0 AS version, wrapped_dek AS bytes, requirements FROM run
+	SELECT version_id AS id, '' AS declared, '' AS state, '' AS key, 0 AS version, wrapped_dek AS bytes, requirements FROM run
 	UNION ALL
-	SELECT s.id, d.key, s.key, s.version, v.value, ''
+	SELECT COALESCE(v.secret_id, ''), d.key, g.state, g.source_key, COALESCE(s.version, 0), v.value, ''
 	FROM declared d
-	JOIN secrets s ON s.team_id = d.team_id AND s.key = d.key
-	JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = s.version`
+	JOIN app_grants g ON g.team_id = d.team_id AND g.app_id = d.app_id AND g.key = d.key
+	LEFT JOIN secrets s ON s.team_id = g.team_id AND s.key = g.source_key AND g.state = 'granted'
+	LEFT JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = s.version`
 }
 
 // declaredKeys completes a SELECT from run with a row for each secret in a
@@ -72,12 +75,15 @@ func (s *Secrets) ForRun(ctx context.Context, team, namespace, name, versionID s
 }
 
 func runData(rows []runRow, team, namespace, name string) (secret.RunData, error) {
-	data := secret.RunData{Held: make(map[envvar.Key]secret.Held, len(rows))}
+	data := secret.RunData{Grants: make(secret.Grants, len(rows)), Held: make(map[envvar.Key]secret.Held, len(rows))}
 	for _, r := range rows {
-		if r.Key != "" {
-			data.Held[envvar.Key(r.Declared)] = secret.Held{
-				Record: secret.Record{ID: r.ID, TeamID: team, Key: envvar.Key(r.Key), Version: r.Version},
-				Sealed: secret.Sealed{Number: r.Version, Value: r.Bytes},
+		if key := envvar.Key(r.Declared); key != "" {
+			data.Grants[key] = secret.Grant{Key: key, SourceKey: envvar.Key(r.Key), State: secret.GrantState(r.State)}
+			if r.ID != "" {
+				data.Held[key] = secret.Held{
+					Record: secret.Record{ID: r.ID, TeamID: team, Key: envvar.Key(r.Key), Version: r.Version},
+					Sealed: secret.Sealed{Number: r.Version, Value: r.Bytes},
+				}
 			}
 			continue
 		}

@@ -48,9 +48,12 @@ var tables = []table{
 	{name: "secret_versions", order: "team_id, secret_id, version", columns: columns(
 		text("team_id", "secret_id"), integer("version"), bytes("value", "hint"), text("created_by"), integer("created_at", "staged"))},
 	{name: "apps", order: "id", columns: columns(
-		text("id", "team_id", "namespace", "name", "description", "version_id", "created_by"), integer("created_at", "updated_at"))},
+		text("id", "team_id", "namespace", "name", "description", "version_id", "pending_version_id", "created_by"), integer("created_at", "updated_at"))},
 	{name: "app_versions", order: "id", columns: columns(
 		text("id", "team_id", "app_id"), integer("number"), text("digest", "requirements", "created_by"), integer("created_at"))},
+	{name: "app_grants", order: "team_id, app_id, key", columns: columns(
+		text("team_id", "app_id", "key", "source_key", "state", "requested_by", "requested_version"), integer("requested_at"),
+		text("decided_by"), integer("decided_at"))},
 	{name: "audit_chains", order: "team_id", columns: columns(text("team_id"), integer("seq"), bytes("hash"))},
 	{name: "audit_entries", order: "team_id, seq", columns: columns(
 		text("team_id"), integer("seq"), text("id"), integer("at"),

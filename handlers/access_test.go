@@ -125,6 +125,10 @@ POST   /api/integrations/list                    401   ok    ok     ok    ok    
 GET    /api/integrations/available               401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/integrations/configs                 401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/integrations/capabilities            401   ok    ok     ok    ok    401     403    403    ok    ok    401
+POST   /api/apps/{id}/grants/list                401   404   ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/apps/{id}/grants/approve             401   404   403    ok    ok    401     403    403    ok    ok    401
+POST   /api/apps/{id}/grants/revoke              401   404   403    ok    ok    401     403    403    ok    ok    401
+GET    /api/apps/{namespace}/{name}/why/{key}    401   404   ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/integrations/check                   401   ok    ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/integrations                         401   501   403    501   501   401     403    403    501   501   401
 GET    /api/integrations/{provider}              401   404   404    404   404   401     403    403    404   404   401
@@ -210,6 +214,11 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/apps/check":                       {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
 	"GET /api/apps/{id}":                         {path: "/api/apps/$app"},
 	"GET /api/apps/{namespace}/{name}":           {path: "/api/apps/acme/summarizer"},
+	"POST /api/apps/{id}/grants/list":            {path: "/api/apps/$app/grants/list"},
+	"POST /api/apps/{id}/grants/approve":         {path: "/api/apps/$app/grants/approve", body: `{"bind":{"FAL_KEY":"HF_TOKEN"}}`},
+	"POST /api/apps/{id}/grants/revoke":          {path: "/api/apps/$app/grants/revoke", body: `{"keys":["FAL_KEY"]}`},
+	"GET /api/apps/{namespace}/{name}/why/{key}": {path: "/api/apps/acme/summarizer/why/OPENAI_API_KEY"},
+	"POST /api/credentials/check":                {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
 	"POST /api/integrations/check":               {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
 	"POST /api/apikeys":                          {body: `{"name":"laptop"}`},
 	"POST /api/apikeys/{id}/service":             {path: "/api/apikeys/$bare/service"},
@@ -228,7 +237,6 @@ var calls = map[string]struct{ path, body string }{
 	"GET /api/integrations/{provider}":           {path: "/api/integrations/google"},
 	"DELETE /api/integrations/{provider}":        {path: "/api/integrations/google"},
 	"POST /api/credentials/list":                 {},
-	"POST /api/credentials/check":                {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
 	"POST /api/credentials":                      {body: `{"provider":"google","type":"oauth"}`},
 	"GET /api/credentials/{provider}":            {path: "/api/credentials/google"},
 	"DELETE /api/credentials/{provider}":         {path: "/api/credentials/google"},

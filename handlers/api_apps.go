@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"infsh/api"
@@ -49,18 +48,33 @@ func (s *server) deployApp(w http.ResponseWriter, r *http.Request, actor team.Ac
 	if body.PreserveCurrentVersion {
 		return problem.Invalid("preserve_current_version", "this server makes current what is deployed; leave it out, and make another version current afterwards")
 	}
-	deployed, made, err := s.Apps.Deploy(r.Context(), actor, app.Registration{
-		Namespace: body.Namespace, Name: body.Name, Description: body.Description,
-		Requirements: requirements(body.Version.RequiredSecrets, body.Version.RequiredIntegrations),
+	reqs, err := requirements("version.required_secrets", body.Version.RequiredSecrets, body.Version.RequiredIntegrations)
+	if err != nil {
+		return err
+	}
+	done, err := s.Apps.Deploy(r.Context(), actor, app.Registration{
+		Namespace: body.Namespace, Name: body.Name, Description: body.Description, Requirements: reqs,
+		VersionID: body.Version.ID, KeepRevoked: body.KeepRevoked,
 	})
 	if err != nil {
 		return err
 	}
 	status := http.StatusOK
-	if made {
+	if done.Made {
 		status = http.StatusCreated
 	}
-	return writeJSON(w, status, appJSON(deployed))
+	return writeJSON(w, status, api.DeployedApp{App: appJSON(done.App), Deployment: api.Deployment{
+		Version: appVersionJSON(done.Version), Current: done.IsCurrent(),
+		Granted: keyNames(done.Granted), Regranted: keyNames(done.Regranted), Waiting: keyNames(done.Waiting), Revoked: keyNames(done.Revoked),
+	}})
+}
+
+func keyNames(keys []envvar.Key) []string {
+	out := make([]string, len(keys))
+	for i, key := range keys {
+		out[i] = string(key)
+	}
+	return out
 }
 
 func (s *server) getApp(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
@@ -77,34 +91,6 @@ func (s *server) getAppByName(w http.ResponseWriter, r *http.Request, actor team
 		return err
 	}
 	return writeJSON(w, http.StatusOK, appJSON(found))
-}
-
-func (s *server) checkApp(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var body api.CheckRequest
-	if err := decode(r, &body); err != nil {
-		return err
-	}
-	reqs := requirements(body.Secrets, body.Integrations)
-	report, err := s.Secrets.Check(r.Context(), actor, reqs)
-	if err != nil {
-		return err
-	}
-	unused, err := s.Secrets.Unused(r.Context(), actor, body.App, reqs)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, checkJSON(report, unused))
-}
-
-func requirements(secrets []api.SecretRequirement, integrations []api.IntegrationRequirement) []secret.Requirement {
-	out := make([]secret.Requirement, 0, len(secrets)+len(integrations))
-	for _, r := range secrets {
-		out = append(out, secret.Requirement{Kind: secret.KindSecret, Key: r.Key, Description: r.Description, Optional: r.Optional})
-	}
-	for _, r := range integrations {
-		out = append(out, secret.Requirement{Kind: secret.KindIntegration, Key: r.Key, Description: r.Description, Optional: r.Optional, Secrets: r.Secrets, Scopes: r.Scopes})
-	}
-	return out
 }
 
 func appJSON(a app.App) api.App {
@@ -125,39 +111,6 @@ func appVersionJSON(v app.Version) api.AppVersion {
 			continue
 		}
 		out.RequiredSecrets = append(out.RequiredSecrets, api.SecretRequirement{Key: r.Key, Description: r.Description, Optional: r.Optional})
-	}
-	return out
-}
-
-func checkJSON(report secret.Report, unused []envvar.Key) api.CheckResponse {
-	out := api.CheckResponse{Satisfied: report.Satisfied(), Errors: requirementErrors(report.Blocking(), report.TeamName), Items: []api.CheckItem{}, Unused: []string{}}
-	for _, item := range report.Items {
-		c := api.CheckItem{Key: item.Key, Kind: string(item.Kind), Optional: item.Optional, State: api.CheckState(item.State), Version: item.Version, StagedVersion: item.StagedVersion}
-		if item.State != secret.Set {
-			c.Message, c.URL = item.Message(report.TeamName), item.ActionURL()
-		}
-		for _, near := range item.NearMisses {
-			c.NearMisses = append(c.NearMisses, api.NearMiss{Key: string(near.Key), Reason: near.Reason, Team: near.Team})
-		}
-		out.Items = append(out.Items, c)
-	}
-	for _, key := range unused {
-		out.Unused = append(out.Unused, string(key))
-	}
-	return out
-}
-
-// requirementErrors are what the SDK and the runner read.
-func requirementErrors(items []secret.Item, teamName string) []api.RequirementError {
-	out := make([]api.RequirementError, 0, len(items))
-	for _, item := range items {
-		e := api.RequirementError{Type: api.RequirementType(item.Kind), Key: item.Key, Message: item.Message(teamName), StagedVersion: item.StagedVersion}
-		e.Action = api.Action{Type: api.ActionAddSecret, URL: item.ActionURL()}
-		if item.Kind == secret.KindIntegration {
-			e.Action.Type = api.ActionConnect
-			e.Action.Provider, _, _ = strings.Cut(item.Key, ".")
-		}
-		out = append(out, e)
 	}
 	return out
 }

@@ -19,7 +19,7 @@ func (s *server) integrationRoutes(base string) []route {
 		ap("GET", "/available", s.integrationCatalogue),
 		ap("GET", "/configs", s.integrationCatalogue),
 		ap("GET", "/capabilities", s.integrationCatalogue),
-		ap("POST", "/check", s.checkIntegrations),
+		ap("POST", "/check", s.check),
 		ap("POST", "", s.connectIntegration),
 		ap("GET", "/{provider}", s.getIntegration),
 		ap("DELETE", "/{provider}", s.disconnectIntegration),
@@ -75,19 +75,6 @@ func (s *server) disconnectIntegration(w http.ResponseWriter, r *http.Request, a
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// checkIntegrations is the check as the SDK speaks it.
-func (s *server) checkIntegrations(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	var body api.IntegrationsCheckRequest
-	if err := decode(r, &body); err != nil {
-		return err
-	}
-	report, err := s.Secrets.Check(r.Context(), actor, requirements(body.Secrets, body.Integrations))
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, api.IntegrationsCheckResponse{Satisfied: report.Satisfied(), Errors: requirementErrors(report.Blocking(), report.TeamName)})
 }
 
 func integrationJSON(i integration.Integration) api.Integration {

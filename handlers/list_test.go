@@ -35,7 +35,7 @@ func (w *world) items() {
 		v := redact.NewValue(fmt.Sprintf("CANARY-value-%d", i))
 		description := fmt.Sprintf("number %d", i%3)
 		must(w.t)(w.services.Secrets.Set(w.t.Context(), owner, secret.Create, secret.Write{Key: fmt.Sprintf("LISTED_%d", i), Value: &v, Description: &description}))
-		_, _, err := w.services.Apps.Deploy(w.t.Context(), owner, app.Registration{Name: fmt.Sprintf("listed-%d", i), Description: description})
+		_, err := w.services.Apps.Deploy(w.t.Context(), owner, app.Registration{Name: fmt.Sprintf("listed-%d", i), Description: description})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func (s *server) appsPage(w http.ResponseWriter, r *http.Request, session auth.S
 	}
 	var model views.Apps
 	for _, a := range apps {
-		report, err := s.Secrets.Check(r.Context(), session.Actor, a.Current.Requirements)
+		_, report, err := s.Secrets.CheckVersion(r.Context(), session.Actor, a.FullName(), "")
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 	if err != nil {
 		return err
 	}
-	report, err := s.Secrets.Check(r.Context(), session.Actor, found.Current.Requirements)
+	_, report, err := s.Secrets.CheckVersion(r.Context(), session.Actor, found.FullName(), "")
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (s *server) appCheck(report secret.Report, a app.App) views.AppCheck {
 		if item.State != secret.Set {
 			shown.Message = item.Message(report.TeamName)
 		}
-		if item.Kind == secret.KindSecret && item.State != secret.Set {
+		if item.State == secret.Missing || item.State == secret.MissingOptional {
 			shown.FixURL = item.ActionURL()
 			if item.StagedVersion == 0 {
 				shown.FixURL += "&return=" + url.QueryEscape("/settings/apps/"+a.FullName())

@@ -47,6 +47,10 @@ POST   /api/apps                      apps:write
 POST   /api/apps/check                apps:read
 GET    /api/apps/{id}                 apps:read
 GET    /api/apps/{namespace}/{name}   apps:read
+POST   /api/apps/{id}/grants/list     apps:read
+POST   /api/apps/{id}/grants/approve  secrets:write
+POST   /api/apps/{id}/grants/revoke   secrets:write
+GET    /api/apps/{namespace}/{name}/why/{key} apps:read
 POST   /api/integrations/list        integrations:read
 GET    /api/integrations/available   integrations:read
 GET    /api/integrations/configs     integrations:read

@@ -115,10 +115,11 @@ func (w *world) populate() {
 	summarizer := app.Registration{Name: "summarizer", Requirements: []secret.Requirement{
 		{Kind: secret.KindSecret, Key: "OPENAI_API_KEY"}, {Kind: secret.KindSecret, Key: "FAL_KEY", Optional: true},
 	}}
-	deployed, _, err := w.services.Apps.Deploy(ctx, owner, summarizer)
+	deployment, err := w.services.Apps.Deploy(ctx, owner, summarizer)
 	if err != nil {
 		t.Fatal(err)
 	}
+	deployed := deployment.App
 	// A second team of the owner's: nobody may delete their only one.
 	zeta, err := w.services.Accounts.CreateTeam(ctx, owner, "zeta", "")
 	if err != nil {
@@ -287,6 +288,7 @@ var kept = []struct{ table, columns, team string }{
 	{"secret_versions", "*", "team_id = ?"},
 	{"apps", "*", "team_id = ?"},
 	{"app_versions", "*", "team_id = ?"},
+	{"app_grants", "*", "team_id = ?"},
 	{"api_keys", "id, kind, team_id, user_id, name, token_hash, scopes, expires_at, service_role, app_id", "team_id = ?"},
 	{"sessions", "token_hash, id, user_id, team_id, csrf_token, expires_at", "'' = ?"},
 	{"device_logins", "device_hash, user_code, state, user_id, team_id", "'' = ?"},

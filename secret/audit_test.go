@@ -22,8 +22,8 @@ func TestNothingHappensUnrecorded(t *testing.T) {
 	const canary = "canary-value-7f3a"
 	each(t, func(t *testing.T, w *world) {
 		w.set(t, w.owner, "OPENAI_API_KEY", canary)
-		w.deploy(t, w.member, "app", required("OPENAI_API_KEY"))
-		w.deploy(t, w.member, "unmet", required("FAL_KEY"))
+		w.deploy(t, w.owner, "app", required("OPENAI_API_KEY"))
+		w.deploy(t, w.owner, "unmet", required("FAL_KEY"))
 		ctx := t.Context()
 		acts := map[string]func() (any, error){
 			"resolve":           func() (any, error) { return w.secrets.Resolve(ctx, w.member, secret.Run{App: "acme/app"}) },
@@ -72,7 +72,7 @@ func TestNothingHappensUnrecorded(t *testing.T) {
 func TestEachRunHasItsEntry(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.set(t, w.owner, "OPENAI_API_KEY", "sk-1234567890abcdef")
-		w.deploy(t, w.member, "app", required("OPENAI_API_KEY"))
+		w.deploy(t, w.owner, "app", required("OPENAI_API_KEY"))
 		const callers, rounds = 12, 8
 		var group sync.WaitGroup
 		for c := range callers {
@@ -107,7 +107,7 @@ func TestEachRunHasItsEntry(t *testing.T) {
 func TestFailedRunsAreRecorded(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.set(t, w.owner, "OPENAI_API_KEY", "sk-1234567890abcdef")
-		w.deploy(t, w.member, "app", required("OPENAI_API_KEY"))
+		w.deploy(t, w.owner, "app", required("OPENAI_API_KEY"))
 		dbtest.Exec(t, w.db, "UPDATE secret_versions SET value = hint")
 		if _, err := w.resolve(t, w.member, "acme/app"); !errors.Is(err, secret.ErrCorrupt) {
 			t.Fatal(err)

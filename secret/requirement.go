@@ -2,7 +2,6 @@ package secret
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,104 +27,6 @@ type Requirement struct {
 	Optional    bool
 	// Secrets and Scopes belong to integrations.
 	Secrets, Scopes []string
-}
-
-// State is how a requirement stands in a team.
-type State string
-
-const (
-	Set             State = "set"
-	Missing         State = "missing"
-	MissingOptional State = "missing_optional"
-	// Unavailable is an integration, which this release can't connect yet.
-	Unavailable State = "unavailable"
-)
-
-// NearMiss is a key that is set and may be the one that was meant. Team is the
-// other team of the caller in which the very key is set, else empty.
-type NearMiss struct {
-	Key    envvar.Key
-	Reason string
-	Team   string
-}
-
-// Item is one requirement held against a team's secrets.
-type Item struct {
-	Requirement
-	State   State
-	Version int64
-	// StagedVersion is set where the only versions of a missing secret are
-	// staged ones: the newest of them.
-	StagedVersion int64
-	NearMisses    []NearMiss
-}
-
-// Required reports whether the item keeps the app from running.
-func (i Item) Blocks() bool {
-	return !i.Optional && i.State != Set
-}
-
-// Message says what is wrong and why, in sentences.
-func (i Item) Message(teamName string) string {
-	var b strings.Builder
-	if i.StagedVersion > 0 {
-		return fmt.Sprintf("%s is not in use in team %s yet: its version %d is staged. Activate it.", i.Key, teamName, i.StagedVersion)
-	}
-	switch i.State {
-	case Set:
-		return fmt.Sprintf("%s is set.", i.Key)
-	case Unavailable:
-		return fmt.Sprintf("%s is an integration; this release can't connect integrations yet.", i.Key)
-	case MissingOptional:
-		fmt.Fprintf(&b, "%s is optional and not set in team %s.", i.Key, teamName)
-	default:
-		fmt.Fprintf(&b, "%s is required and not set in team %s.", i.Key, teamName)
-	}
-	for _, near := range i.NearMisses {
-		if near.Team != "" {
-			fmt.Fprintf(&b, " It is set in your team %s, and this run uses %s.", near.Team, teamName)
-			continue
-		}
-		fmt.Fprintf(&b, " %s is set (%s).", near.Key, near.Reason)
-	}
-	return b.String()
-}
-
-// ActionURL is where a person fixes the item, relative to the public URL: the
-// page's Add dialog, filled in, or the history of a secret that is staged.
-func (i Item) ActionURL() string {
-	if i.Kind == KindIntegration {
-		return "/settings/integrations"
-	}
-	if i.StagedVersion > 0 {
-		return "/settings/secrets/" + url.PathEscape(i.Key)
-	}
-	q := "/settings/secrets?add=" + url.QueryEscape(i.Key)
-	if i.Description != "" {
-		q += "&description=" + url.QueryEscape(i.Description)
-	}
-	return q
-}
-
-// evaluate is the resolver's decision: it holds what is declared against what
-// is set. The check and the resolution both use it, so they can't differ.
-func evaluate(declared []Requirement, held map[envvar.Key]Held) []Item {
-	items := make([]Item, 0, len(declared))
-	for _, req := range declared {
-		item := Item{Requirement: req}
-		switch h, ok := held[envvar.Key(req.Key)]; {
-		case req.Kind != KindSecret:
-			item.State = Unavailable
-		case ok:
-			item.State, item.Version = Set, h.Version
-		case req.Optional:
-			item.State = MissingOptional
-		default:
-			item.State = Missing
-		}
-		items = append(items, item)
-	}
-	return items
 }
 
 // Unmet is the error of a run that may not start: what is missing. No value

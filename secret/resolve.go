@@ -37,28 +37,36 @@ type Resolved struct {
 	VersionID string
 	RunID     string
 	Env       []Injected
-	// MissingOptional are declared, optional, and not set.
+	// MissingOptional are declared, optional, and not set or not granted.
 	MissingOptional []string
 }
 
 // Injected is one value for an app's environment.
 type Injected struct {
-	Key     envvar.Key
-	Value   redact.Value
-	Version int64
+	// Key is the declared one; Source is the team's, whose value and version
+	// these are.
+	Key, Source envvar.Key
+	Value       redact.Value
+	Version     int64
 }
 
-// Resolve returns the secrets that the app's version declares and the team has
-// set, all from one snapshot. If a required one is missing, the error is an
-// *Unmet and no value is returned. What was handed out, and what was refused,
+// auditKey names the declared key, and the team's key if that is another one.
+func (i Injected) auditKey() string {
+	if i.Source == i.Key {
+		return string(i.Key)
+	}
+	return string(i.Key) + "=" + string(i.Source)
+}
+
+// Resolve returns the secrets that the app's version declares, the team grants
+// to the app and has set, all from one snapshot. If a required one is missing or
+// not granted, the error is an *Unmet and no value is returned. What was handed out, and what was refused,
 // is in the audit log before Resolve returns.
 //
 // Errors: *Unmet, problem.NotFound for an unknown app and for another team's
 // alike, problem.InvalidField, and those of audit.Guard.
 func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resolved, error) {
-	if run.App != "" && !strings.Contains(run.App, "/") {
-		run.App = actor.TeamName() + "/" + run.App
-	}
+	run.App = qualified(run.App, actor)
 	if err := audit.Guard(ctx, s.store, actor, team.ResolveApp, auditApp(run.App)); err != nil {
 		return Resolved{}, err
 	}
@@ -78,7 +86,7 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	switch {
 	case err == nil:
 		for _, in := range out.Env {
-			entry.Versions = append(entry.Versions, audit.KeyVersion{Key: string(in.Key), Version: in.Version})
+			entry.Versions = append(entry.Versions, audit.KeyVersion{Key: in.auditKey(), Version: in.Version})
 		}
 	case errors.Is(err, problem.NotFound), errors.Is(err, problem.RequirementsNotMet), errors.Is(err, problem.Conflict), errors.Is(err, ErrCorrupt):
 		entry.Outcome, entry.Reason = audit.Failed, string(problem.CodeOf(err))
@@ -108,7 +116,7 @@ func (s *Service) resolve(ctx context.Context, actor team.Actor, run Run, namesp
 	if err != nil {
 		return Resolved{}, err
 	}
-	items := evaluate(data.Requirements, data.Held)
+	items := evaluate(data.App, data.Requirements, data.Grants, data.Held)
 	if blocking := blocking(items); len(blocking) > 0 {
 		err := s.store.View(ctx, func(r Reader) error { return s.explain(ctx, r, actor, blocking) })
 		if err != nil {
@@ -124,21 +132,7 @@ func (s *Service) resolve(ctx context.Context, actor team.Actor, run Run, namesp
 	return out, nil
 }
 
-// held reads the declared keys that are set, in one query.
-func (s *Service) held(ctx context.Context, r Reader, actor team.Actor, reqs []Requirement) (map[envvar.Key]Held, error) {
-	rows, err := r.Current(ctx, actor.TeamID(), secretKeys(reqs))
-	if err != nil {
-		return nil, err
-	}
-	held := make(map[envvar.Key]Held, len(rows))
-	for _, h := range rows {
-		held[h.Key] = h
-	}
-	return held, nil
-}
-
-// opened opens the values of the items that are set. A name that is refused
-// today is refused here too, though it was declared or set under older rules.
+// opened opens the values of the items that are set.
 func (s *Service) opened(actor team.Actor, data RunData, items []Item) (Resolved, error) {
 	var out Resolved
 	dek, err := s.openDEK(actor.TeamID(), data.WrappedDEK)
@@ -146,21 +140,17 @@ func (s *Service) opened(actor team.Actor, data RunData, items []Item) (Resolved
 		return out, err
 	}
 	for _, item := range items {
-		switch item.State {
-		case MissingOptional, Unavailable:
+		if item.State != Set {
 			out.MissingOptional = append(out.MissingOptional, item.Key)
-		case Set:
-			key := envvar.Key(item.Key)
-			if err := key.Permit(true); err != nil {
-				return Resolved{}, problem.New(problem.Conflict, "%s can't be injected: %v", key, err)
-			}
-			h := data.Held[key]
-			value, err := open(dek, h.Record, h.Sealed)
-			if err != nil {
-				return Resolved{}, err
-			}
-			out.Env = append(out.Env, Injected{Key: key, Value: value, Version: h.Version})
+			continue
 		}
+		key := envvar.Key(item.Key)
+		h := data.Held[key]
+		value, err := open(dek, h.Record, h.Sealed)
+		if err != nil {
+			return Resolved{}, err
+		}
+		out.Env = append(out.Env, Injected{Key: key, Source: h.Key, Value: value, Version: h.Version})
 	}
 	return out, nil
 }
@@ -182,8 +172,8 @@ func blocking(items []Item) []Item {
 func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items []Item) error {
 	var missing []envvar.Key
 	for _, item := range items {
-		if item.Kind == KindSecret && item.State != Set {
-			missing = append(missing, envvar.Key(item.Key))
+		if item.unset() {
+			missing = append(missing, item.Source())
 		}
 	}
 	if len(missing) == 0 {
@@ -204,10 +194,10 @@ func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items
 		}
 	}
 	for i := range items {
-		if items[i].Kind != KindSecret || items[i].State == Set {
+		if !items[i].unset() {
 			continue
 		}
-		key := envvar.Key(items[i].Key)
+		key := items[i].Source()
 		if items[i].StagedVersion = staged[key]; items[i].StagedVersion > 0 {
 			continue
 		}

@@ -194,11 +194,11 @@ func TestOnlyStaged(t *testing.T) {
 			t.Errorf("rollback to what was never in use: %v", err)
 		}
 		// Another name is no near miss of it, as it is not set.
-		report, err := w.secrets.Check(t.Context(), w.member, []secret.Requirement{required("OPENAI_APIKEY")})
+		report, err := w.secrets.Check(t.Context(), w.member, secret.Checked{Requirements: []secret.Requirement{required("OPENAI_APIKEY")}})
 		if err != nil || len(report.Items[0].NearMisses) != 0 {
 			t.Errorf("the check proposes %+v, %v", report.Items, err)
 		}
-		if unused, err := w.secrets.Unused(t.Context(), w.member, "", nil); err != nil || len(unused) != 0 {
+		if unused, err := w.secrets.Unused(t.Context(), w.member, secret.Checked{}); err != nil || len(unused) != 0 {
 			t.Errorf("unused: %v, %v", unused, err)
 		}
 

@@ -61,9 +61,29 @@ type RunData struct {
 	Requirements []Requirement
 	// WrappedDEK is the team's wrapped keyset.
 	WrappedDEK []byte
-	// Held has what is injected for each declared key that is set. A Held's
-	// Record has no more than its ID, team, key and version.
+	// Grants has the grant of each declared key, with no more than its state
+	// and its source key.
+	Grants Grants
+	// Held has what is injected for each declared key that is granted and set.
+	// A Held's Record has no more than its ID, team, key and version.
 	Held map[envvar.Key]Held
+}
+
+// AppVersion is a registered version of an app with the app's grants.
+type AppVersion struct {
+	AppID string
+	App   string // namespace/name
+	ID    string
+	// Number counts an app's versions from 1, Digest is the SHA-256 of what
+	// this one declares.
+	Number    int64
+	Digest    string
+	CreatedBy string
+	CreatedAt time.Time
+	// Current tells whether it is the one that runs which name none.
+	Current      bool
+	Requirements []Requirement
+	Grants       Grants
 }
 
 // Reader reads one consistent snapshot of a team's data. Each method takes the
@@ -94,8 +114,12 @@ type Reader interface {
 	// Current returns those of the keys that have a version in use, with that
 	// version, in one query.
 	Current(ctx context.Context, team string, keys []envvar.Key) ([]Held, error)
-	// DeclaredKeys returns all keys that the current version of any app of
-	// the team declares, but for the app of the given namespace/name.
+	// AppVersion finds an app by namespace and name, in its current version if
+	// versionID is empty; problem.NotFound if there is none in the team.
+	AppVersion(ctx context.Context, team, namespace, name, versionID string) (AppVersion, error)
+	// DeclaredKeys returns the keys of the team that an app declares in its
+	// current version or one that waits for approval, or that are bound to one
+	// of those; but for the app of the given namespace/name.
 	DeclaredKeys(ctx context.Context, team, exceptApp string) ([]envvar.Key, error)
 	// TeamsHolding tells which teams of the user, but for the named one, have
 	// any of the keys in use.

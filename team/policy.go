@@ -20,6 +20,18 @@ const (
 	DeployApp  Action = "app.deploy"
 	CheckApp   Action = "app.check"
 	ResolveApp Action = "app.resolve"
+	// UpdateApp changes what is said of an app, MoveCurrent which version runs.
+	UpdateApp   Action = "app.update"
+	MoveCurrent Action = "app.current"
+	DeleteApp   Action = "app.delete"
+
+	// AllowGrant lets an app have a key that it declares. Who may set secrets
+	// may do it.
+	AllowGrant  Action = "grant.allow"
+	RevokeGrant Action = "grant.revoke"
+	DenyGrant   Action = "grant.deny"
+	// AskGrant is deploying a version with a key that somebody else must grant.
+	AskGrant Action = "grant.request"
 
 	ListIntegrations   Action = "integration.list"
 	ConnectIntegration Action = "integration.connect"
@@ -88,10 +100,18 @@ var policy = map[Action]rule{
 	DismissKey:     {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "doing without a key"},
 	RevealSecret:   {role: Admin, scope: ScopeSecretsRead, words: "revealing a secret's value"},
 
-	ListApps:   {role: Member, scope: ScopeAppsRead, words: "seeing apps"},
-	CheckApp:   {role: Member, scope: ScopeAppsRead, words: "checking an app's requirements"},
-	DeployApp:  {role: Member, scope: ScopeAppsWrite, words: "deploying apps"},
-	ResolveApp: {role: Member, scope: ScopeAppsExecute, words: "running apps"},
+	ListApps:    {role: Member, scope: ScopeAppsRead, words: "seeing apps"},
+	CheckApp:    {role: Member, scope: ScopeAppsRead, words: "checking an app's requirements"},
+	DeployApp:   {role: Member, scope: ScopeAppsWrite, words: "deploying apps"},
+	ResolveApp:  {role: Member, scope: ScopeAppsExecute, words: "running apps"},
+	UpdateApp:   {role: Member, scope: ScopeAppsWrite, words: "changing apps"},
+	MoveCurrent: {role: Member, scope: ScopeAppsWrite, words: "choosing an app's current version"},
+	DeleteApp:   {role: Admin, membersMayEdit: true, scope: ScopeAppsWrite, words: "deleting apps"},
+
+	AllowGrant:  {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "granting keys to apps"},
+	RevokeGrant: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "revoking keys of apps"},
+	DenyGrant:   {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "denying keys to apps"},
+	AskGrant:    {role: Member, scope: ScopeAppsWrite, words: "deploying apps"},
 
 	ListIntegrations:   {role: Member, scope: ScopeIntegrationsRead, words: "seeing integrations"},
 	ConnectIntegration: {role: Admin, scope: ScopeIntegrationsWrite, words: "connecting integrations"},

@@ -24,6 +24,10 @@ const (
 	KeyMissing         KeyState = "missing"
 	KeyMissingOptional KeyState = "missing_optional"
 	KeyUnavailable     KeyState = "unavailable"
+	KeyWaiting         KeyState = "waiting"
+	KeyRevoked         KeyState = "revoked"
+	KeyNotGranted      KeyState = "not_granted"
+	KeyRefused         KeyState = "refused"
 )
 
 // AppKey is one declared key with its state.

@@ -380,6 +380,14 @@ func (s KeyState) words() string {
 		return "missing"
 	case KeyMissingOptional:
 		return "not set"
+	case KeyWaiting:
+		return "waits for approval"
+	case KeyRevoked:
+		return "revoked"
+	case KeyNotGranted:
+		return "not granted"
+	case KeyRefused:
+		return "refused"
 	default:
 		return "not available yet"
 	}
@@ -389,9 +397,9 @@ func (s KeyState) kind() string {
 	switch s {
 	case KeySet:
 		return "ok"
-	case KeyMissing:
+	case KeyMissing, KeyRevoked, KeyNotGranted, KeyRefused:
 		return "error"
-	case KeyUnavailable:
+	case KeyUnavailable, KeyWaiting:
 		return "warning"
 	default:
 		return ""
@@ -402,10 +410,12 @@ func (s KeyState) icon() icon {
 	switch s {
 	case KeySet:
 		return iconCircleCheck
-	case KeyMissing:
+	case KeyMissing, KeyRevoked, KeyNotGranted:
 		return iconCircleX
-	case KeyUnavailable:
+	case KeyUnavailable, KeyRefused:
 		return iconCircleSlash
+	case KeyWaiting:
+		return iconClock
 	default:
 		return iconCircleDashed
 	}
