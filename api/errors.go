@@ -61,6 +61,9 @@ func (e *Error) Is(target error) bool {
 	case http.StatusConflict:
 		return target == ErrConflict
 	case http.StatusPreconditionFailed:
+		if e.Title == TitlePreconditionFailed {
+			return target == ErrConflict
+		}
 		return target == ErrRequirements
 	case http.StatusTooManyRequests, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:

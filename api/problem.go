@@ -21,6 +21,7 @@ const (
 	TitleSecretNotFound     = "secret_not_found"
 	TitleConflict           = "conflict"
 	TitleRequirementsNotMet = "requirements_not_met"
+	TitlePreconditionFailed = "precondition_failed"
 	TitleMethodNotAllowed   = "method_not_allowed"
 	TitleCrossOrigin        = "cross_origin"
 	TitleTooLarge           = "too_large"

@@ -3,6 +3,8 @@ package handlers
 import (
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"infsh/api"
@@ -33,6 +35,7 @@ func (s *server) createSecret(w http.ResponseWriter, r *http.Request, actor team
 	if err != nil {
 		return err
 	}
+	setVersion(w, written.Secret)
 	return writeJSON(w, http.StatusCreated, writtenJSON(written))
 }
 
@@ -45,11 +48,41 @@ func (s *server) updateSecret(w http.ResponseWriter, r *http.Request, actor team
 	if body.Key != "" && body.Key != key {
 		return problem.Invalid("key", "a secret can't be renamed; it is %s in the address", key)
 	}
-	written, err := s.Secrets.Set(r.Context(), actor, secret.Change, secretWrite(key, body.SecretWrite))
+	write := secretWrite(key, body.SecretWrite)
+	var err error
+	if write.IfVersion, err = ifMatch(r); err != nil {
+		return err
+	}
+	written, err := s.Secrets.Set(r.Context(), actor, secret.Change, write)
 	if err != nil {
 		return err
 	}
+	setVersion(w, written.Secret)
 	return writeJSON(w, http.StatusOK, writtenJSON(written))
+}
+
+// setVersion names the version in use as the entity tag, for If-Match.
+func setVersion(w http.ResponseWriter, found secret.Secret) {
+	w.Header().Set("ETag", fmt.Sprintf(`"%d"`, found.Version))
+}
+
+// ifMatch reads the versions that a change is meant for (RFC 9110, section
+// 13.1.1); nil is any.
+func ifMatch(r *http.Request) ([]int64, error) {
+	given := strings.Join(r.Header.Values("If-Match"), ",")
+	if given == "" || strings.TrimSpace(given) == "*" {
+		return nil, nil
+	}
+	var versions []int64
+	for _, tag := range strings.Split(given, ",") {
+		tag = strings.TrimSpace(tag)
+		n, err := strconv.ParseUint(strings.Trim(tag, `"`), 10, 63)
+		if err != nil || tag != fmt.Sprintf(`"%d"`, n) {
+			return nil, badRequest("If-Match must be a version as the ETag of an answer has it, such as \"3\" with its quotation marks, or *.")
+		}
+		versions = append(versions, int64(n))
+	}
+	return versions, nil
 }
 
 func secretWrite(key string, body api.SecretWrite) secret.Write {
@@ -68,6 +101,7 @@ func (s *server) getSecret(w http.ResponseWriter, r *http.Request, actor team.Ac
 	if err != nil {
 		return err
 	}
+	setVersion(w, found)
 	return writeJSON(w, http.StatusOK, secretJSON(found))
 }
 
@@ -76,6 +110,7 @@ func (s *server) revealSecret(w http.ResponseWriter, r *http.Request, actor team
 	if err != nil {
 		return err
 	}
+	setVersion(w, found)
 	out := secretJSON(found)
 	out.Value = api.NewPlaintext(value)
 	return writeRevealed(w, http.StatusOK, out)

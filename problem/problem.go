@@ -28,6 +28,7 @@ const (
 	MethodNotAllowed   Code = "method_not_allowed"
 	Conflict           Code = "conflict"
 	RequirementsNotMet Code = "requirements_not_met"
+	PreconditionFailed Code = "precondition_failed"
 	TooLarge           Code = "too_large"
 	HeaderTooLarge     Code = "header_too_large"
 	NotImplemented     Code = "not_implemented"

@@ -58,6 +58,9 @@ type Write struct {
 	AllowRiskyName bool
 	// Stage stores the value without using it; see Activate.
 	Stage bool
+	// IfVersion, where it is not nil, are the versions that may be in use
+	// (Change only): another one is problem.PreconditionFailed.
+	IfVersion []int64
 }
 
 // Written is the outcome of a write.
@@ -76,7 +79,8 @@ type Written struct {
 // The value that is in use already, or staged last, makes no new version.
 //
 // Errors: problem.InvalidField (fields key, value, description),
-// problem.Conflict, problem.SecretNotFound, and those of audit.Guard.
+// problem.Conflict, problem.SecretNotFound, problem.PreconditionFailed, and
+// those of audit.Guard.
 func (s *Service) Set(ctx context.Context, actor team.Actor, mode Mode, w Write) (Written, error) {
 	action := team.SetSecret
 	if w.Stage {
@@ -112,6 +116,8 @@ func (s *Service) Set(ctx context.Context, actor team.Actor, mode Mode, w Write)
 			return conflict(p.key, actor)
 		case mode == Change && existing == nil:
 			return notFound(p.key, keys, actor)
+		case w.IfVersion != nil && !slices.Contains(w.IfVersion, existing.Version):
+			return problem.New(problem.PreconditionFailed, "%s has version %d by now, so nothing was changed. Look at what was changed meanwhile, and try again.", p.key, existing.Version)
 		}
 		write, same := p, int64(0)
 		if existing != nil && p.value != nil {
