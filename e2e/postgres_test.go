@@ -57,9 +57,10 @@ func (s *server) ready(ctx context.Context) int {
 // await waits until something holds.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(50 * time.Millisecond) {
+	limit := time.Duration(times(1, 30)) * time.Minute
+	for end := time.Now().Add(limit); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("after a minute it still does not hold that %s", what)
+			t.Fatalf("after %v it still does not hold that %s", limit, what)
 		}
 	}
 }

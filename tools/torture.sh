@@ -3,7 +3,7 @@
 # fuzz target for FUZZTIME (default 60s).
 set -eu
 echo "== crash tests"
-INFSH_TORTURE=1 go test -v -timeout 3h -run Killed ./e2e
+INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|Failover|HistoryOfOneKey|FaultsOnPostgres|MigrationsKilled' ./e2e
 time=${FUZZTIME:-60s}
 for file in $(grep -rl --include='*_test.go' '^func Fuzz' .); do
 	dir=$(dirname "$file")
