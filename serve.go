@@ -97,7 +97,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	services := newServices(st, publicURL.Scheme == "https")
 	services.Feed = feed.New(st.db, log)
 	faces := handlers.New(handlers.Config{
-		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Collectors: collectors(st, limit), InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
+		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Limits: s.limits, Collectors: collectors(st, limit), InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
 	}, services)
 
 	servers := []*http.Server{newServer(faces.Main, limit, log)}
@@ -139,6 +139,7 @@ func newServices(st *store, secure bool) handlers.Services {
 		Accounts:      account.NewService(st.db.Accounts(), st.kek, passwords),
 		Sessions:      sessions,
 		Keys:          auth.NewKeys(st.db.Auth()),
+		Calls:         auth.NewCalls(st.db.Auth()),
 		Devices:       auth.NewDevices(st.db.Auth()),
 		Secrets:       secret.NewService(st.db.Secrets(), st.kek),
 		Apps:          app.NewService(st.db.Apps()),

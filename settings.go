@@ -8,9 +8,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"infsh/handlers"
 )
 
 // settings are the server's configuration, validated once. A flag beats its
@@ -25,6 +28,7 @@ type settings struct {
 	publicURL      *url.URL // nil: from the real address of the listener
 	trustedProxies []netip.Prefix
 	logLevel       slog.Level
+	limits         handlers.RateLimits
 }
 
 // setting is one flag with its environment variable. A secret one may also be
@@ -47,6 +51,9 @@ var serveSettings = append([]setting{
 	{flag: "internal-listen", env: "INFSH_INTERNAL_LISTEN", usage: "address of /internal/… and /metrics alone (default on the main one)"},
 	{flag: "public-url", env: "INFSH_PUBLIC_URL", usage: "address that people use; https turns on Secure cookies and HSTS (default from --listen)"},
 	{flag: "trusted-proxies", env: "INFSH_TRUSTED_PROXIES", usage: "addresses of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.1 (default none)"},
+	{flag: "rate-limit-key", env: "INFSH_RATE_LIMIT_KEY", fallback: "2000", usage: "requests a second of one API key or session, 0 for any number"},
+	{flag: "rate-limit-resolve", env: "INFSH_RATE_LIMIT_RESOLVE", fallback: "20000", usage: "the same for an API key at the runners' endpoint"},
+	{flag: "rate-limit-address", env: "INFSH_RATE_LIMIT_ADDRESS", fallback: "200", usage: "the same for an address without a valid credential"},
 	{flag: "log-level", env: "INFSH_LOG_LEVEL", fallback: "info", usage: "debug, info, warn or error"},
 }, storeSettings...)
 
@@ -98,6 +105,17 @@ func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
 	}
 	if out.kek == "" {
 		out.kek = "file:" + filepath.Join(dataDir, "kek.json")
+	}
+	for flag, into := range map[string]*float64{
+		"rate-limit-key": &out.limits.Credential, "rate-limit-resolve": &out.limits.Resolve, "rate-limit-address": &out.limits.Address,
+	} {
+		if v := values[flag]; v != "" {
+			n, err := strconv.ParseFloat(v, 64)
+			if err != nil || !(n >= 0 && n <= 1e9) {
+				return settings{}, fmt.Errorf("--%s: it must be a number of requests a second, or 0 for no limit", flag)
+			}
+			*into = n
+		}
 	}
 	if v := values["log-level"]; v != "" {
 		if err := out.logLevel.UnmarshalText([]byte(v)); err != nil {

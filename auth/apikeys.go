@@ -88,6 +88,8 @@ type KeyTx interface {
 	// TriedRevoked stores that a revoked key was presented now, and reports
 	// whether that was last so before the given time: of two at once, one is.
 	TriedRevoked(ctx context.Context, tokenHash []byte, now, before time.Time) (bool, error)
+	// ForgetCalls forgets the answers of calls that were made before.
+	ForgetCalls(ctx context.Context, before time.Time) error
 	// ForgetRevoked forgets the hashes of keys that were revoked before.
 	ForgetRevoked(ctx context.Context, before time.Time) error
 	// DeleteLogin removes one login of a user, whichever team it started in.

@@ -33,6 +33,7 @@ func (p *Passwords) Occupy() (release func()) {
 }
 
 func (s *Sessions) SetClock(now func() time.Time) { s.now = now }
+func (c *Calls) SetClock(now func() time.Time)    { c.now = now }
 func (k *Keys) SetClock(now func() time.Time)     { k.now = now }
 func (d *Devices) SetClock(now func() time.Time)  { d.now = now }
 
@@ -41,8 +42,7 @@ func NewToken() Token { return newToken() }
 
 func NewUserCode() UserCode { return newUserCode() }
 
-func NetworkOf(addr string) string { return networkOf(addr) }
-func SiteOf(addr string) string    { return siteOf(addr) }
+func SiteOf(addr string) string { return siteOf(addr) }
 
 // MaxHashQueue is how many sign-ins may wait for their turn.
 const MaxHashQueue = maxHashQueue

@@ -332,6 +332,9 @@ func (s *Sessions) Sweep(ctx context.Context) error {
 		if err := tx.DeleteExpired(ctx, now, now.Add(-SessionIdle)); err != nil {
 			return err
 		}
+		if err := tx.ForgetCalls(ctx, now.Add(-RememberCalls)); err != nil {
+			return err
+		}
 		if err := tx.ForgetRevoked(ctx, now.Add(-rememberRevoked)); err != nil {
 			return err
 		}

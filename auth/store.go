@@ -84,6 +84,12 @@ type Store interface {
 	audit.Log
 	Reader
 	Update(ctx context.Context, fn func(Tx) error) error
+	// Once runs fn in a transaction that all stores' transactions with the
+	// context it gets are a part of, and stores the call with fn's answer in
+	// it. A call by the same credential with the same key, if it is not older
+	// than expired, is returned instead; one that is under way is waited for.
+	// After a serialization failure fn runs again.
+	Once(ctx context.Context, call Call, expired time.Time, fn func(context.Context) ([]byte, error)) (before Call, found bool, err error)
 	// TouchSession stores that the session was used now, if it was last seen
 	// before the given time.
 	TouchSession(ctx context.Context, tokenHash []byte, now, before time.Time) error

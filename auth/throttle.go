@@ -91,7 +91,7 @@ type counted struct {
 // on the account: an attacker who keeps it full does not keep the owner out
 // (OWASP ASVS 5.0, 6.1.1).
 func admitLogin(ctx context.Context, tx ThrottleTx, now time.Time, folded, addr string) (attempt, error) {
-	network, site := networkOf(addr), siteOf(addr)
+	network, site := NetworkOf(addr), siteOf(addr)
 	var a attempt
 	var blocked time.Time
 	look := func(r rule, kind string, parts ...string) (Throttle, error) {
@@ -224,9 +224,9 @@ func bucketName(kind string, parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// networkOf returns what one subscriber can choose addresses from: an IPv4
+// NetworkOf returns what one subscriber can choose addresses from: an IPv4
 // address, or the /64 of an IPv6 one.
-func networkOf(addr string) string { return prefixOf(addr, 64) }
+func NetworkOf(addr string) string { return prefixOf(addr, 64) }
 
 // siteOf returns what one subscriber may have at the most: an IPv4 address, or
 // the /48 of an IPv6 one (RFC 6177).

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -53,6 +54,12 @@ func (t Token) Value() redact.Value { return t.value }
 
 // hash is what is stored. A fast hash suffices: there are 2^256 tokens to try.
 func (t Token) hash() []byte { return hashToken(t.value.Reveal()) }
+
+// derive makes a key for one purpose out of the token (RFC 5869): what it seals
+// opens only for who has the token.
+func (t Token) derive(purpose string, length int) ([]byte, error) {
+	return hkdf.Key(sha256.New, []byte(t.value.Reveal()), nil, purpose, length)
+}
 
 func (t Token) lastFour() string { return t.value.Reveal()[tokenLength-4:] }
 

@@ -34,6 +34,10 @@ func appendAudit(_ context.Context, q querier, e audit.Entry) error {
 // for, so a nil after the end of ctx is true. After an error it may be in the
 // log nonetheless, if the connection broke during the commit.
 func (d *DB) AppendAudit(ctx context.Context, e audit.Entry) error {
+	if j := joinedIn(ctx); j != nil {
+		j.deferred = append(j.deferred, e)
+		return nil
+	}
 	return d.committer.append(ctx, named(e))
 }
 

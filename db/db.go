@@ -239,6 +239,9 @@ func (q querier) forUpdate() string {
 // was committed and that may pass: a serialization failure, a deadlock, or a
 // connection that was lost before COMMIT was sent.
 func (d *DB) update(ctx context.Context, fn func(querier) error) error {
+	if j := joinedIn(ctx); j != nil {
+		return fn(j.q)
+	}
 	scrub, changed := false, false
 	err := d.retry(ctx, func() error {
 		scrub = false
@@ -298,6 +301,9 @@ func (d *DB) truncateWAL(ctx context.Context) {
 
 // view runs fn on one consistent snapshot, and again if the connection is lost.
 func (d *DB) view(ctx context.Context, fn func(querier) error) error {
+	if j := joinedIn(ctx); j != nil {
+		return fn(j.q)
+	}
 	return d.retry(ctx, func() error { return d.look(ctx, fn) })
 }
 

@@ -113,7 +113,12 @@ func (s *Auth) CountCredentials(ctx context.Context, user string, now, idleSince
 }
 
 func (s *Auth) Membership(ctx context.Context, team, user string) (auth.Membership, error) {
-	return membership(ctx, s.statement(), team, user)
+	q := s.statement()
+	if j := joinedIn(ctx); j != nil {
+		// A second connection, while this one is held, could be one too many.
+		q = j.q
+	}
+	return membership(ctx, q, team, user)
 }
 
 func (t authTx) Membership(ctx context.Context, team, user string) (auth.Membership, error) {

@@ -31,6 +31,7 @@ var statuses = map[problem.Code]int{
 	problem.SecretNotFound:       http.StatusNotFound,
 	problem.MethodNotAllowed:     http.StatusMethodNotAllowed,
 	problem.Conflict:             http.StatusConflict,
+	problem.KeyReused:            http.StatusUnprocessableEntity,
 	problem.RequirementsNotMet:   http.StatusPreconditionFailed,
 	problem.PreconditionFailed:   http.StatusPreconditionFailed,
 	problem.TooLarge:             http.StatusRequestEntityTooLarge,

@@ -38,6 +38,9 @@ type route struct {
 	public       publicFunc
 	page         pageFunc
 	api          apiFunc
+	// creates says that an Idempotency-Key keeps a repeated call from making
+	// something twice.
+	creates bool
 }
 
 // internal reports whether the route is served apart from the others if the
@@ -55,6 +58,9 @@ func (s *server) routes() []route {
 	}
 	ap := func(method, path string, f apiFunc) route {
 		return route{method: method, path: path, access: machine, api: f}
+	}
+	creating := func(path string, f apiFunc) route {
+		return route{method: "POST", path: path, access: machine, api: f, creates: true}
 	}
 	return slices.Concat([]route{
 		// Health.
@@ -119,8 +125,8 @@ func (s *server) routes() []route {
 		ap("GET", "/api/me", s.me),
 		ap("POST", "/api/logout", s.apiLogout),
 		ap("POST", "/api/secrets/list", s.listSecrets),
-		ap("POST", "/api/secrets", s.createSecret),
-		ap("POST", "/api/secrets/import", s.importSecrets),
+		creating("/api/secrets", s.createSecret),
+		creating("/api/secrets/import", s.importSecrets),
 		ap("GET", "/api/secrets/reveal/{key}", s.revealSecret),
 		ap("GET", "/api/secrets/{key}", s.getSecret),
 		ap("PUT", "/api/secrets/{key}", s.updateSecret),
@@ -129,24 +135,24 @@ func (s *server) routes() []route {
 		ap("POST", "/api/secrets/rollback/{key}", s.rollbackSecret),
 		ap("POST", "/api/secrets/activate/{key}", s.activateSecret),
 		ap("GET", "/api/teams", s.listTeams),
-		ap("POST", "/api/teams", s.createTeam),
+		creating("/api/teams", s.createTeam),
 		ap("GET", "/api/teams/check-username", s.checkUsername),
 		ap("GET", "/api/teams/{id}", s.getTeam),
 		ap("POST", "/api/teams/{id}", s.updateTeam),
 		ap("DELETE", "/api/teams/{id}", s.deleteTeam),
 		ap("POST", "/api/teams/{id}/transfer", s.transferTeam),
-		ap("POST", "/api/teams/{id}/duplicate", s.duplicateTeam),
+		creating("/api/teams/{id}/duplicate", s.duplicateTeam),
 		ap("GET", "/api/teams/{id}/expected-keys", s.expectedKeys),
 		ap("POST", "/api/teams/{id}/diff", s.diffTeams),
 		ap("GET", "/api/teams/{id}/members", s.listMembers),
-		ap("POST", "/api/teams/{id}/members", s.addMember),
+		creating("/api/teams/{id}/members", s.addMember),
 		ap("DELETE", "/api/teams/{id}/members/{user}", s.removeMember),
 		ap("POST", "/api/teams/{id}/members/{user}/role", s.setMemberRole),
 		ap("GET", "/api/teams/{id}/invites", s.listInvites),
-		ap("POST", "/api/teams/{id}/invites", s.createInvite),
+		creating("/api/teams/{id}/invites", s.createInvite),
 		ap("DELETE", "/api/teams/{id}/invites/{invite}", s.revokeInvite),
 		ap("POST", "/api/apps/list", s.listApps),
-		ap("POST", "/api/apps", s.deployApp),
+		creating("/api/apps", s.deployApp),
 		ap("POST", "/api/apps/check", s.check),
 		ap("GET", "/api/apps/{id}", s.getApp),
 		ap("GET", "/api/apps/{namespace}/{name}", s.getAppByName),
@@ -155,7 +161,7 @@ func (s *server) routes() []route {
 		ap("POST", "/api/apps/{id}/grants/revoke", s.revokeGrants),
 		ap("GET", "/api/apps/{namespace}/{name}/why/{key}", s.why),
 		ap("POST", "/api/apikeys/list", s.listAPIKeys),
-		ap("POST", "/api/apikeys", s.createAPIKey),
+		creating("/api/apikeys", s.createAPIKey),
 		ap("POST", "/api/apikeys/{id}/service", s.takeOverAPIKey),
 		ap("DELETE", "/api/apikeys/{id}", s.revokeAPIKey),
 		pub("POST", "/api/device/code", s.startDevice),
@@ -180,6 +186,11 @@ func (s *server) mount(rt route) http.Handler {
 func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 	switch rt.access {
 	case public, operator, health:
+		if rt.access == public && rt.path != "/static/" {
+			if err := s.takeForAddress(r); err != nil {
+				return err
+			}
+		}
 		if err := s.checkPublicForm(r); err != nil {
 			return err
 		}
@@ -187,12 +198,29 @@ func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 	case machine, runner:
 		actor, err := s.Authenticator.Bearer(r)
 		if err != nil {
+			return s.unauthenticated(r, err)
+		}
+		limits := s.perCredential
+		if rt.access == runner {
+			limits = s.perRunner
+		}
+		err = limits.take(actor.CredentialID(), s.now())
+		if rt.access == machine {
+			limits.tell(w.Header(), actor.CredentialID(), s.now())
+		}
+		if err != nil {
 			return err
+		}
+		if rt.creates && len(r.Header.Values(auth.IdempotencyHeader)) > 0 {
+			return s.once(rt, w, r, actor)
 		}
 		return rt.api(w, r, actor)
 	case page:
 		session, err := s.Authenticator.Session(r)
 		if err != nil {
+			return s.unauthenticated(r, err)
+		}
+		if err := s.perCredential.take(session.ID, s.now()); err != nil {
 			return err
 		}
 		if !isSafe(r.Method) {

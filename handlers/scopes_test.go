@@ -10,8 +10,8 @@ import (
 )
 
 // scopeMatrix is the scope that each route for API keys asks for, or both where
-// there are two; "any" is a
-// route that every valid key may call, or that answers none.
+// there are two; "any" is a route that every valid key may call, or that
+// answers none.
 const scopeMatrix = `
 GET    /api/me                        user:read
 POST   /api/logout                    any
@@ -76,8 +76,8 @@ POST   /internal/v1/resolve           apps:execute
 GET    /internal/v1/watch             apps:execute
 `
 
-// Each route asks for one scope: a key that has only that one is served as one
-// with all of them, and a key that has all but that one is refused. A route
+// A key that has only the scope that a route asks for is served as one with all
+// of them, and a key that has all but that one is refused. A route
 // without a row fails.
 func TestScopes(t *testing.T) {
 	want := map[string]string{}

@@ -31,6 +31,7 @@ type Services struct {
 	Accounts *account.Service
 	Sessions *auth.Sessions
 	Keys     *auth.Keys
+	Calls    *auth.Calls
 	Devices  *auth.Devices
 	Secrets  *secret.Service
 	Apps     *app.Service
@@ -51,6 +52,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// InternalApart serves /internal/ and /metrics from Internal alone.
 	InternalApart bool
+	// Limits are how much one client may ask.
+	Limits RateLimits
 	// Collectors are metrics of other parts, served with those of this package.
 	Collectors []prometheus.Collector
 	// Ready says whether the database and the KEK answer, within its context.
@@ -65,6 +68,8 @@ type server struct {
 	metrics *metrics
 	watches watchers
 	now     func() time.Time
+
+	perCredential, perRunner, perAddress *limiter
 }
 
 // Handlers are the two faces of the server.
@@ -79,6 +84,7 @@ type Handlers struct {
 // New makes the handlers.
 func New(config Config, services Services) Handlers {
 	s := &server{Services: services, config: config, log: config.Log, metrics: newMetrics(config.Collectors), now: time.Now}
+	s.perCredential, s.perRunner, s.perAddress = newLimiter(config.Limits.Credential), newLimiter(config.Limits.Resolve), newLimiter(config.Limits.Address)
 	return Handlers{
 		Main:     s.wrap(s.mux(func(r route) bool { return !r.internal() || !config.InternalApart })),
 		Internal: s.wrap(s.mux(func(r route) bool { return r.internal() || r.access == health })),

@@ -77,7 +77,7 @@ func newWorld(t *testing.T) *world {
 	sessions := auth.NewSessions(d.Auth(), passwords, true)
 	w := &world{t: t, d: d, publicURL: public, operator: auth.Operator("root"), actors: map[string]credentials{}, canaries: []string{"CANARY"}}
 	w.services = Services{
-		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()),
+		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()), Calls: auth.NewCalls(d.Auth()),
 		Devices: auth.NewDevices(d.Auth()), Secrets: secret.NewService(d.Secrets(), kek), Apps: app.NewService(d.Apps()),
 		Audit: audit.NewService(d), Integrations: integration.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
 		Feed: feed.New(d, discard),

@@ -32,6 +32,9 @@ func (s *Service) RunState(ctx context.Context, actor team.Actor, run Run) (stri
 	if err != nil {
 		return "", err
 	}
+	if denial := actor.AuthorizeApp(run.App); denial != nil {
+		return "", audit.Deny(ctx, s.store, actor, team.ResolveApp, run.App, denial)
+	}
 	data, err := s.store.ForRun(ctx, actor.TeamID(), namespace, name, run.Version)
 	if errors.Is(err, problem.NotFound) {
 		return "", unknownApp(run, actor)
