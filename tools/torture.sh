@@ -1,9 +1,14 @@
 #!/bin/sh
-# The long forms of the tests: the crash tests with all their kills, and each
-# fuzz target for FUZZTIME (default 60s).
+# The long forms of the tests: the crash tests with all their kills, faults,
+# floods and stress, a soak of INFSH_SOAK (default 5m), and each fuzz target for
+# FUZZTIME (default 60s).
 set -eu
 echo "== crash tests"
-INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|Failover|HistoryOfOneKey|FaultsOnPostgres|MigrationsKilled' ./e2e
+INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|AfterAKill|FollowsASync|Failover|HistoryOfOneKey|MigrationsKilled' ./e2e
+echo "== faults, floods and stress"
+INFSH_TORTURE=1 go test -v -timeout 3h -run 'Faults|Floods|ManyWriters' ./e2e
+echo "== soak"
+INFSH_TORTURE=1 INFSH_SOAK=${INFSH_SOAK:-5m} go test -v -timeout 3h -run Soak ./e2e
 time=${FUZZTIME:-60s}
 for file in $(grep -rl --include='*_test.go' '^func Fuzz' .); do
 	dir=$(dirname "$file")
