@@ -88,6 +88,37 @@ func (c *Client) CreateTeam(ctx context.Context, in TeamCreate) (Team, error) {
 	return team, err
 }
 
+// APIKeys returns the API keys that the user may see, masked.
+func (c *Client) APIKeys(ctx context.Context) ([]APIKey, error) {
+	return all[APIKey](ctx, c, "/apikeys/list")
+}
+
+// CreateAPIKey makes an API key. Its answer alone holds the key.
+func (c *Client) CreateAPIKey(ctx context.Context, in APIKeyCreate) (APIKeyCreated, error) {
+	var made APIKeyCreated
+	body, err := json.Marshal(in)
+	if err != nil {
+		return made, err
+	}
+	if _, err = c.write(ctx, http.MethodPost, "/apikeys", body, nil, &made); err != nil {
+		return made, err
+	}
+	if made.Key == nil {
+		return made, &ProtocolError{URL: c.base, Reason: "the new API key has no key"}
+	}
+	return made, nil
+}
+
+// RevokeAPIKey ends an API key or login.
+func (c *Client) RevokeAPIKey(ctx context.Context, id string) error {
+	name, err := segment(id)
+	if err != nil {
+		return err
+	}
+	_, err = c.write(ctx, http.MethodDelete, "/apikeys/"+name, nil, nil, nil)
+	return err
+}
+
 // Secrets returns all of the team's secrets, masked.
 func (c *Client) Secrets(ctx context.Context) ([]Secret, error) {
 	return all[Secret](ctx, c, "/secrets/list")

@@ -37,6 +37,7 @@ type Options struct {
 	sleep    func(context.Context, time.Duration) error
 	openURL  func(string) error
 	launch   launcher
+	ring     keyring
 }
 
 // program is one invocation.
@@ -113,7 +114,7 @@ with its command's code.`,
 	root.PersistentFlags().StringVar(&p.team, "team", "", "team by its username (default INFSH_TEAM, else the key's or login's team)")
 	root.PersistentFlags().BoolVar(&p.debug, "debug", false, "log each request's method, path, status and duration (or INFSH_DEBUG=1)")
 	root.AddCommand(
-		p.loginCommand(), p.logoutCommand(), p.meCommand(), p.teamsCommand(),
+		p.loginCommand(), p.logoutCommand(), p.meCommand(), p.teamsCommand(), p.apiKeysCommand(),
 		p.secretsCommand(), p.appCommand(), p.runCommand(), p.whyCommand(), p.integrationsCommand(), p.manCommand(), p.versionCommand(),
 	)
 	root.AddCommand(opts.Commands...)
@@ -147,6 +148,9 @@ func (p *program) fillDefaults() {
 	}
 	if p.openURL == nil {
 		p.openURL = openInBrowser
+	}
+	if p.ring == nil {
+		p.ring = systemKeyring{}
 	}
 	if p.launch == nil {
 		p.launch = runner.Run

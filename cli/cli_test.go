@@ -27,6 +27,7 @@ type world struct {
 	env      map[string]string
 	stdin    string
 	terminal terminal
+	ring     keyring
 	opened   []string
 	launched []runner.Command
 	exit     int
@@ -65,6 +66,7 @@ func (w *world) run(args ...string) result {
 		Environ:   func() []string { return w.environ },
 		Version:   "1.2.3",
 		terminal:  &w.terminal,
+		ring:      w.ring,
 		sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		openURL:   func(url string) error { w.opened = append(w.opened, url); return nil },
 	}
@@ -151,7 +153,7 @@ func TestExitCodesOfUsage(t *testing.T) {
 func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 	root := New(Options{})
 	for _, path := range []string{
-		"login", "logout", "me", "teams list", "teams create", "teams switch",
+		"login", "logout", "me", "teams list", "teams create", "teams switch", "apikeys list", "apikeys create", "apikeys revoke",
 		"secrets set", "secrets list", "secrets get", "secrets delete", "secrets import", "secrets history", "secrets rollback", "secrets activate",
 		"app deploy", "app check", "app list", "run", "integrations list", "integrations connect", "integrations disconnect", "version",
 	} {

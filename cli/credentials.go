@@ -24,19 +24,28 @@ type savedLogin struct {
 	email string
 	// team is the chosen team's username; empty is the credential's own.
 	team string
+	// inKeyring says that the credential itself is in the system's keyring.
+	inKeyring bool
 }
 
 // credentialFile is credentials.json: a login for each server's URL. It is as
 // private as an SSH key: a file that others can read or that is a link to
 // somewhere else is refused instead of used.
-type credentialFile struct{ path string }
+//
+// Where there is a keyring, the credential is in that, and the file says so.
+type credentialFile struct {
+	path string
+	ring keyring
+}
 
 // credentialEntry is the one struct that puts a credential onto the disk.
 type credentialEntry struct {
-	APIKey string `json:"api_key"`
-	Kind   string `json:"kind,omitempty"`
-	Email  string `json:"email,omitempty"`
-	Team   string `json:"team,omitempty"`
+	APIKey string `json:"api_key,omitempty"`
+	// Keyring says that the credential is in the system's keyring.
+	Keyring bool   `json:"keyring,omitempty"`
+	Kind    string `json:"kind,omitempty"`
+	Email   string `json:"email,omitempty"`
+	Team    string `json:"team,omitempty"`
 }
 
 type credentialDocument struct {
@@ -54,7 +63,7 @@ func (p *program) credentialFile() (credentialFile, error) {
 		}
 		dir = filepath.Join(base, "infsh")
 	}
-	return credentialFile{filepath.Join(dir, "credentials.json")}, nil
+	return credentialFile{path: filepath.Join(dir, "credentials.json"), ring: p.ring}, nil
 }
 
 // load returns the saved login for a server, and false if there is none.
@@ -64,25 +73,49 @@ func (f credentialFile) load(serverURL string) (savedLogin, bool, error) {
 		return savedLogin{}, false, err
 	}
 	entry, ok := doc.Servers[serverURL]
-	if !ok || entry.APIKey == "" {
+	if !ok || entry.APIKey == "" && !entry.Keyring {
 		return savedLogin{}, false, nil
 	}
-	return savedLogin{
-		credential: redact.NewValue(entry.APIKey),
-		kind:       entry.Kind, email: entry.Email, team: entry.Team,
-	}, true, nil
+	login := savedLogin{credential: redact.NewValue(entry.APIKey), kind: entry.Kind, email: entry.Email, team: entry.Team, inKeyring: entry.Keyring}
+	if entry.Keyring {
+		if login.credential, err = f.ring.get(serverURL); err != nil {
+			return savedLogin{}, false, &keyringError{err}
+		}
+	}
+	return login, true, nil
 }
 
 func (f credentialFile) save(serverURL string, login savedLogin) error {
-	return f.change(func(doc *credentialDocument) {
-		doc.Servers[serverURL] = credentialEntry{
-			APIKey: login.credential.Reveal(), Kind: login.kind, Email: login.email, Team: login.team,
+	if login.inKeyring {
+		// The file is looked at first: one that is refused gets no login.
+		if _, err := f.read(); err != nil {
+			return err
 		}
+		if err := f.ring.set(serverURL, login.credential); err != nil {
+			return &keyringError{err}
+		}
+	}
+	return f.change(func(doc *credentialDocument) {
+		entry := credentialEntry{Kind: login.kind, Email: login.email, Team: login.team, Keyring: login.inKeyring}
+		if !login.inKeyring {
+			entry.APIKey = login.credential.Reveal()
+		}
+		doc.Servers[serverURL] = entry
 	})
 }
 
 func (f credentialFile) remove(serverURL string) error {
-	return f.change(func(doc *credentialDocument) { delete(doc.Servers, serverURL) })
+	doc, err := f.read()
+	if err != nil {
+		return err
+	}
+	var left error
+	if doc.Servers[serverURL].Keyring {
+		if err := f.ring.remove(serverURL); err != nil {
+			left = &keyringError{err}
+		}
+	}
+	return errors.Join(f.change(func(doc *credentialDocument) { delete(doc.Servers, serverURL) }), left)
 }
 
 func (f credentialFile) change(edit func(*credentialDocument)) error {

@@ -11,7 +11,7 @@ import (
 )
 
 func newFile(t *testing.T) credentialFile {
-	return credentialFile{filepath.Join(t.TempDir(), "infsh", "credentials.json")}
+	return credentialFile{path: filepath.Join(t.TempDir(), "infsh", "credentials.json")}
 }
 
 func login(key string) savedLogin {
@@ -144,7 +144,7 @@ func TestAFailedSaveChangesNothing(t *testing.T) {
 	}
 	dir := filepath.Dir(f.path)
 	// A folder with something in it can't be replaced by a file, for root either.
-	blocked := credentialFile{filepath.Join(dir, "blocked")}
+	blocked := credentialFile{path: filepath.Join(dir, "blocked")}
 	if err := os.MkdirAll(filepath.Join(blocked.path, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}

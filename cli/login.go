@@ -15,21 +15,24 @@ import (
 )
 
 func (p *program) loginCommand() *cobra.Command {
-	var withKey bool
+	var withKey, noKeyring bool
 	cmd := &cobra.Command{
 		Use:   "login",
 		Short: "Log in to the server and save the login",
 		Long: `Logs in through a browser: the command shows a code and an address, and waits
 until you have opened the address, compared the code and approved.
 
-With --with-api-key it takes an API key instead, from a hidden prompt or from
-standard input.
+With --api-key it takes an API key instead, from a hidden prompt or from standard
+input. Where no browser can be opened, an API key may also be pasted while the
+command waits.
 
-The login is saved in credentials.json, readable by you alone, in the folder
-INFSH_CONFIG_DIR or else infsh in your configuration folder.`,
+The login is saved in the system's keyring where there is one, unless
+--no-keyring or INFSH_KEYRING=off says otherwise, and else in credentials.json,
+readable by you alone, in the folder INFSH_CONFIG_DIR or else infsh in your
+configuration folder.`,
 		Example: `  infsh login
   INFSH_URL=https://infsh.example.com infsh login
-  infsh login --with-api-key < key.txt`,
+  infsh login --api-key < key.txt`,
 		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, err := p.credentialFile()
@@ -45,15 +48,18 @@ INFSH_CONFIG_DIR or else infsh in your configuration folder.`,
 			if err != nil {
 				return err
 			}
-			return p.saveLogin(cmd.Context(), file, credential)
+			return p.saveLogin(cmd.Context(), file, credential, !noKeyring)
 		},
 	}
-	cmd.Flags().BoolVar(&withKey, "with-api-key", false, "paste an API key, or give it on standard input")
+	cmd.Flags().BoolVar(&withKey, "api-key", false, "paste an API key, or give it on standard input")
+	cmd.Flags().BoolVar(&withKey, "with-api-key", false, "the same, by its former name")
+	_ = cmd.Flags().MarkHidden("with-api-key") // fails only for a flag that isn't there
+	cmd.Flags().BoolVar(&noKeyring, "no-keyring", false, "save the login in a file, not in the system's keyring (or INFSH_KEYRING=off)")
 	return cmd
 }
 
 // saveLogin keeps a credential only once the server has said whose it is.
-func (p *program) saveLogin(ctx context.Context, file credentialFile, credential redact.Value) error {
+func (p *program) saveLogin(ctx context.Context, file credentialFile, credential redact.Value, mayUseKeyring bool) error {
 	client, err := p.client(credential, "")
 	if err != nil {
 		return err
@@ -66,14 +72,22 @@ func (p *program) saveLogin(ctx context.Context, file credentialFile, credential
 	if me.Key != nil && me.Key.Kind == api.KindLogin {
 		login.kind = api.KindLogin
 	}
-	if err := file.save(client.URL(), login); err != nil {
+	if err := p.keep(file, client.URL(), login, mayUseKeyring); err != nil {
 		return err
 	}
-	p.notef("Logged in to %s as %s, team %s.", client.URL(), me.User.Email, me.Team.Username)
+	p.notef("Logged in to %s as %s, team %s.", client.URL(), nameOf(me), me.Team.Username)
 	if p.env("INFSH_API_KEY") != "" || p.env("INFSH_API_KEY_FILE") != "" {
 		p.notef("warning: INFSH_API_KEY is set and comes before this login: unset it to use the login.")
 	}
 	return nil
+}
+
+// nameOf is whose credential it is; a service key is nobody's.
+func nameOf(me api.Me) string {
+	if me.User.Email == "" {
+		return "service key " + me.User.Name
+	}
+	return me.User.Email
 }
 
 func (p *program) pastedKey(ctx context.Context) (redact.Value, error) {
@@ -109,18 +123,25 @@ func (p *program) deviceLogin(ctx context.Context) (redact.Value, error) {
 	}
 	p.notef("Open %s and enter the code %s", started.VerificationURI, started.UserCode)
 	p.notef("Approve only if the page shows the same code.")
-	if isWebURL(started.VerificationURIComplete) && p.hasDesktop() {
-		if p.openURL(started.VerificationURIComplete) == nil {
+	var pasted <-chan redact.Value
+	switch {
+	case p.hasDesktop():
+		if isWebURL(started.VerificationURIComplete) && p.openURL(started.VerificationURIComplete) == nil {
 			p.notef("The page opens in your browser. Waiting …")
 		}
+	case p.terminal.in && p.terminal.readHidden != nil:
+		var stop func()
+		pasted, stop = p.pasteMeanwhile(ctx)
+		defer stop()
 	}
 
 	interval := time.Duration(within(started.Interval, 1, 60, 5)) * time.Second
 	const slowDown = 5 * time.Second // RFC 8628, section 3.5.
 	left := time.Duration(within(started.ExpiresIn, 1, 1800, 600)) * time.Second
 	for ; left > 0; left -= interval {
-		if err := p.sleep(ctx, interval); err != nil {
-			return redact.Value{}, err
+		key, ok, err := p.waitOrPaste(ctx, interval, pasted)
+		if err != nil || ok {
+			return key, err
 		}
 		token, err := client.PollDeviceLogin(ctx, started.DeviceCode.Value)
 		if err == nil {
@@ -144,6 +165,48 @@ func (p *program) deviceLogin(ctx context.Context) (redact.Value, error) {
 		}
 	}
 	return redact.Value{}, errLoginExpired
+}
+
+// pasteMeanwhile lets a person at a terminal without a browser paste an API key
+// while the login waits. What is no API key is asked for again.
+func (p *program) pasteMeanwhile(ctx context.Context) (<-chan redact.Value, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	keys, done := make(chan redact.Value, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			line, err := p.askHidden(ctx, "Or paste an API key here (not shown): ")
+			if err != nil {
+				return
+			}
+			key := redact.NewValue(strings.TrimSpace(line))
+			if err := api.CheckCredential(key); err != nil {
+				p.notef("%v", err)
+				continue
+			}
+			keys <- key
+			return
+		}
+	}()
+	// The terminal is given back as it was before the command goes on.
+	return keys, func() { cancel(); <-done }
+}
+
+// waitOrPaste waits until the next question is due, or a key was pasted.
+func (p *program) waitOrPaste(ctx context.Context, d time.Duration, pasted <-chan redact.Value) (redact.Value, bool, error) {
+	if pasted == nil {
+		return redact.Value{}, false, p.sleep(ctx, d)
+	}
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	slept := make(chan error, 1)
+	go func() { slept <- p.sleep(waiting, d) }()
+	select {
+	case key := <-pasted:
+		return key, true, nil
+	case err := <-slept:
+		return redact.Value{}, false, err
+	}
 }
 
 var errLoginExpired = fail(ExitDenied, "The code has expired without an approval. Run `infsh login` again.")
@@ -244,7 +307,7 @@ func (p *program) meCommand() *cobra.Command {
 			}
 			rows := [][]string{
 				{"server", s.URL()},
-				{"user", me.User.Email},
+				{"user", nameOf(me)},
 				{"team", fmt.Sprintf("%s (%s)", me.Team.Username, me.Team.Role)},
 			}
 			if me.Key != nil {

@@ -30,6 +30,8 @@ need go golang-go
 need gcc gcc
 need git git
 need strace strace
+need dbus-run-session dbus
+need gnome-keyring-daemon gnome-keyring
 if [ -z "${INFSH_TEST_POSTGRES:-}" ]; then
 	need initdb postgresql
 fi
