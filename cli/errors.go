@@ -169,7 +169,9 @@ func (p *program) requirementLines(e *api.Error) []string {
 	lines := []string{"requirements not met: nothing was started"}
 	for _, r := range e.Requirements {
 		lines = append(lines, about(r.Key, r.Message))
-		if command := remedy(r.Key, r.StagedVersion); command != "" && r.Type == api.RequirementSecret {
+		// A key that is not granted is approved on the page that the link opens.
+		ungranted := r.State == api.StateWaiting || r.State == api.StateRevoked || r.State == api.StateNotGranted
+		if command := remedy(r.Key, r.StagedVersion); command != "" && r.Type == api.RequirementSecret && !ungranted {
 			lines = append(lines, "  "+command)
 		}
 		if link := p.link(r.Action.URL); link != "" {

@@ -43,6 +43,7 @@ func everyScreen(t *testing.T, browser context.Context) {
 		screen{"delete", "/settings/secrets/DATABASE_URL?delete=1"},
 		screen{"apps", "/settings/apps"},
 		screen{"app", "/settings/apps/acme/summarise"},
+		screen{"app-waiting", "/settings/apps/acme/daily-digest"},
 		screen{"integrations", "/settings/integrations"},
 		screen{"apikeys", "/settings/apikeys"},
 		screen{"apikey-add", "/settings/apikeys?add=1"},
@@ -240,6 +241,10 @@ func furnish(s *server) (owner, member user) {
 	s.deployApp(cyn, "daily-digest", "A digest of the day for the team's channel",
 		requirement{"SLACK_BOT_TOKEN", "Posts the digest", false},
 		requirement{"ANTHROPIC_API_KEY", "Writes the digest", false})
+	s.deployApp(member, "daily-digest", "A digest of the day for the team's channel",
+		requirement{"SLACK_BOT_TOKEN", "Posts the digest", false},
+		requirement{"ANTHROPIC_API_KEY", "Writes the digest", false},
+		requirement{"HUGGINGFACE_TOKEN", "Downloads of private models", false})
 	runner := s.apiKey(owner, "production runner", "apps:execute")
 	s.apiKey(cyn, "audit script", "secrets:read", "apps:read")
 	must(http.StatusForbidden, member.APIKey, "GET", "/api/secrets/reveal/STRIPE_SECRET_KEY", nil)

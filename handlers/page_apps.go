@@ -1,12 +1,14 @@
 package handlers
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 
 	"infsh/app"
 	"infsh/auth"
+	"infsh/problem"
 	"infsh/secret"
 	"infsh/team"
 	"infsh/views"
@@ -35,6 +37,18 @@ func (s *server) appsPage(w http.ResponseWriter, r *http.Request, session auth.S
 		for _, item := range report.Items {
 			row.Keys = append(row.Keys, views.AppKey{Key: item.Key, State: views.KeyState(item.State)})
 		}
+		grants, err := s.Apps.Grants(r.Context(), session.Actor, a.ID)
+		if err != nil {
+			return err
+		}
+		for _, g := range grants {
+			if g.State == secret.GrantWaiting {
+				row.Waiting++
+			}
+		}
+		if session.Actor.Can(team.AllowGrant) {
+			model.Waiting += row.Waiting
+		}
 		model.Rows = append(model.Rows, row)
 	}
 	s.render(w, r, http.StatusOK, views.AppsPage(p, model))
@@ -52,7 +66,7 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 	if err != nil {
 		return err
 	}
-	_, report, err := s.Secrets.CheckVersion(r.Context(), session.Actor, found.FullName(), "")
+	current, report, err := s.Secrets.CheckVersion(r.Context(), session.Actor, found.FullName(), "")
 	if err != nil {
 		return err
 	}
@@ -68,17 +82,23 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 		AppRef: views.AppRef{Name: found.FullName()}, Description: found.Description, Version: int(found.Current.Number), VersionID: found.Current.ID,
 		Deployed: views.Ago(found.Current.CreatedAt, s.now()), DeployedBy: found.Current.CreatedBy, LastResolve: views.Ago(lastRun, s.now()),
 		CanEdit: session.Actor.Can(team.SetSecret),
-		Check:   s.appCheck(report, found),
+		Check:   s.appCheck(report, current, "check"),
 	}
-	undeclared, err := s.undeclared(r, session, found)
-	if err != nil {
+	if found.PendingID != "" {
+		pending, waiting, err := s.Secrets.CheckVersion(r.Context(), session.Actor, found.FullName(), found.PendingID)
+		if err != nil {
+			return err
+		}
+		check := s.appCheck(waiting, pending, "pending")
+		model.Pending = &check
+	}
+	if model.TeamKeys, model.Check.Undeclared, err = s.teamKeys(r, session, report); err != nil {
 		return err
 	}
-	model.Check.Undeclared = undeclared
 	for _, v := range versions {
 		model.Versions = append(model.Versions, views.AppVersion{
 			Number: int(v.Number), ID: v.ID, Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, Digest: v.Digest,
-			Current: v.ID == found.Current.ID, Secrets: countSecrets(v),
+			Current: v.ID == found.Current.ID, Waits: v.ID == found.PendingID, Secrets: countSecrets(v),
 		})
 	}
 	if wants(r, "app-check") {
@@ -89,12 +109,22 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 	return nil
 }
 
-func (s *server) appCheck(report secret.Report, a app.App) views.AppCheck {
-	check := views.AppCheck{Checked: views.Ago(s.now(), s.now())}
+// appCheck shows a report on a version. Place tells the page's checks apart.
+func (s *server) appCheck(report secret.Report, v secret.AppVersion, place string) views.AppCheck {
+	check := views.AppCheck{Version: int(v.Number), Checked: views.Ago(s.now(), s.now())}
 	for _, item := range report.Items {
 		shown := views.CheckItem{
 			Key: item.Key, Description: item.Description, Integration: item.Kind == secret.KindIntegration, Optional: item.Optional,
-			State: views.KeyState(item.State), Version: int(item.Version),
+			State: views.KeyState(item.State), Version: int(item.Version), Place: place,
+		}
+		if item.Kind == secret.KindSecret {
+			shown.Grant, shown.Propose = cmp.Or(string(item.Grant.State), string(secret.NotGranted)), string(item.Binding())
+			for _, step := range item.Steps(v, report.TeamName) {
+				shown.Steps = append(shown.Steps, views.CheckStep{OK: step.OK, Text: step.Text, Todo: step.Todo})
+			}
+		}
+		if item.Grant.Bound() {
+			shown.Source = string(item.Source())
 		}
 		if item.State != secret.Set {
 			shown.Message = item.Message(report.TeamName)
@@ -102,7 +132,7 @@ func (s *server) appCheck(report secret.Report, a app.App) views.AppCheck {
 		if item.State == secret.Missing || item.State == secret.MissingOptional {
 			shown.FixURL = item.ActionURL()
 			if item.StagedVersion == 0 {
-				shown.FixURL += "&return=" + url.QueryEscape("/settings/apps/"+a.FullName())
+				shown.FixURL += "&return=" + url.QueryEscape(secret.AppURL(report.App))
 			}
 			shown.Staged = int(item.StagedVersion)
 		}
@@ -114,23 +144,56 @@ func (s *server) appCheck(report secret.Report, a app.App) views.AppCheck {
 	return check
 }
 
-// undeclared are the team's keys that this app does not declare, and so never
-// receives.
-func (s *server) undeclared(r *http.Request, session auth.Session, a app.App) ([]string, error) {
-	all, err := s.Secrets.List(r.Context(), session.Actor)
+// teamKeys are the team's keys, and those of them that the app does not declare
+// and that are bound to none of its keys: it never receives them.
+func (s *server) teamKeys(r *http.Request, session auth.Session, report secret.Report) (all, undeclared []string, err error) {
+	secrets, err := s.Secrets.List(r.Context(), session.Actor)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []string
-	for _, one := range all {
-		declared := slices.ContainsFunc(a.Current.Requirements, func(req secret.Requirement) bool {
-			return req.Kind == secret.KindSecret && req.Key == string(one.Key)
+	for _, one := range secrets {
+		all = append(all, string(one.Key))
+		declared := slices.ContainsFunc(report.Items, func(item secret.Item) bool {
+			return item.Kind == secret.KindSecret && (item.Key == string(one.Key) || item.Source() == one.Key)
 		})
 		if !declared {
-			out = append(out, string(one.Key))
+			undeclared = append(undeclared, string(one.Key))
 		}
 	}
-	return out, nil
+	return all, undeclared, nil
+}
+
+// grantsForm decides about a key that an app declares.
+func (s *server) grantsForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	found, err := s.Apps.ByName(r.Context(), session.Actor, r.PathValue("namespace"), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	key := r.PostForm.Get("key")
+	var f flash
+	switch r.PostForm.Get("act") {
+	case "approve":
+		f.kind = flashGranted
+		_, err = s.Apps.Approve(r.Context(), session.Actor, found.ID, []app.Approval{{Key: key}})
+	case "bind":
+		f.kind = flashBound
+		_, err = s.Apps.Approve(r.Context(), session.Actor, found.ID, []app.Approval{{Key: key, SourceKey: r.PostForm.Get("source_key")}})
+	case "revoke":
+		f.kind = flashUngranted
+		_, err = s.Apps.Revoke(r.Context(), session.Actor, found.ID, []string{key})
+	case "deny":
+		f.kind = flashDenied
+		_, err = s.Apps.Revoke(r.Context(), session.Actor, found.ID, []string{key})
+	default:
+		return problem.Invalid("act", "it is approve, bind, revoke or deny")
+	}
+	if err != nil {
+		return err
+	}
+	f.subject = key
+	s.leaveFlash(w, f)
+	redirect(w, r, secret.AppURL(found.FullName()))
+	return nil
 }
 
 func countSecrets(v app.Version) int {

@@ -132,30 +132,39 @@ const (
 	flashInvite   flashKind = "invite_revoked"
 	flashOwner    flashKind = "owner"
 
+	flashGranted   flashKind = "granted"
+	flashBound     flashKind = "bound"
+	flashUngranted flashKind = "ungranted"
+	flashDenied    flashKind = "denied"
+
 	flashStaged    flashKind = "staged"
 	flashUnchanged flashKind = "unchanged"
 	flashActivated flashKind = "activated"
 )
 
 var flashWords = map[flashKind]string{
-	flashAdded:    "%s was added.",
-	flashChanged:  "%s was saved.",
-	flashDeleted:  "%s was deleted, with all its versions.",
-	flashRolled:   "%s was rolled back.",
-	flashRevoked:  "The API key %s was revoked.",
-	flashRole:     "The role of %s was changed.",
-	flashRemoved:  "%s was removed from the team.",
-	flashPolicy:   "The team's settings were saved.",
-	flashPassword: "Your password was changed. All other sessions and command line logins have ended.",
-	flashSwitched: "You are in team %s now.",
-	flashTeam:     "Team %s was made, and you own it.",
-	flashJoined:   "You joined team %s.",
-	flashNames:    "The team's names were saved.",
-	flashGone:     "Team %s was deleted, with its key and all its secrets.",
-	flashDoubled:  "Team %s was made, and you own it. Its keys wait for values of their own.",
-	flashDismiss:  "%s is not waited for any more.",
-	flashInvite:   "The invite was revoked.",
-	flashOwner:    "%s owns the team now, and you are an admin.",
+	flashAdded:     "%s was added.",
+	flashChanged:   "%s was saved.",
+	flashDeleted:   "%s was deleted, with all its versions.",
+	flashRolled:    "%s was rolled back.",
+	flashRevoked:   "The API key %s was revoked.",
+	flashRole:      "The role of %s was changed.",
+	flashRemoved:   "%s was removed from the team.",
+	flashPolicy:    "The team's settings were saved.",
+	flashPassword:  "Your password was changed. All other sessions and command line logins have ended.",
+	flashSwitched:  "You are in team %s now.",
+	flashTeam:      "Team %s was made, and you own it.",
+	flashJoined:    "You joined team %s.",
+	flashNames:     "The team's names were saved.",
+	flashGone:      "Team %s was deleted, with its key and all its secrets.",
+	flashDoubled:   "Team %s was made, and you own it. Its keys wait for values of their own.",
+	flashGranted:   "%s was granted. The app's next run receives it.",
+	flashBound:     "%s was granted, and bound.",
+	flashUngranted: "%s was revoked. The app's next run does not receive it.",
+	flashDenied:    "%s was denied.",
+	flashDismiss:   "%s is not waited for any more.",
+	flashInvite:    "The invite was revoked.",
+	flashOwner:     "%s owns the team now, and you are an admin.",
 
 	flashStaged:    "%s is stored and not in use yet. Activate it in the history of the secret.",
 	flashUnchanged: "The value is unchanged: %s holds it already, so no new version was made.",

@@ -100,6 +100,7 @@ func (s *server) routes() []route {
 		pg("POST", "/settings/secrets/{key}/activate", s.activateSecretForm),
 		pg("GET", "/settings/apps", s.appsPage),
 		pg("GET", "/settings/apps/{namespace}/{name}", s.appPage),
+		pg("POST", "/settings/apps/{namespace}/{name}/grants", s.grantsForm),
 		pg("GET", "/settings/integrations", s.integrationsPage),
 		pg("GET", "/settings/apikeys", s.apiKeysPage),
 		pg("POST", "/settings/apikeys", s.createAPIKeyForm),

@@ -2,8 +2,10 @@ package views
 
 // Apps lists the team's registered apps.
 type Apps struct {
-	Rows  []AppRow
-	Pager Pager
+	Rows []AppRow
+	// Waiting is how many keys wait for an approval that the reader may give.
+	Waiting int
+	Pager   Pager
 }
 
 // AppRow is one app with the state of what its current version declares.
@@ -12,6 +14,8 @@ type AppRow struct {
 	Description string
 	Version     int // number of the current version
 	Keys        []AppKey
+	// Waiting is how many of its keys wait for approval.
+	Waiting     int
 	LastResolve Stamp
 }
 
@@ -47,11 +51,16 @@ type AppDetail struct {
 	LastResolve Stamp
 	CanEdit     bool // the actor may set what is missing
 	Check       AppCheck
-	Versions    []AppVersion
+	// Pending is the check of the version that waits for approval, nil if none.
+	Pending  *AppCheck
+	Versions []AppVersion
+	// TeamKeys are the team's keys to which a declared one can be bound.
+	TeamKeys []string
 }
 
 // AppCheck answers "why did my app not receive it?", key by key.
 type AppCheck struct {
+	Version    int
 	Items      []CheckItem
 	Undeclared []string // set in the team, not declared by the app: never injected
 	Checked    Stamp
@@ -80,6 +89,17 @@ type CheckItem struct {
 	Message     string // the sentence that the API's check gives
 	NearMisses  []NearMiss
 	FixURL      string // opens the Add dialog, filled in, with the way back; empty where there is nothing to do
+	Source      string // the team's key whose value it receives, where that has another name
+	Propose     string // the team's key that may be bound to it
+	Grant       string // granted, waiting, revoked; empty where nobody asked
+	Steps       []CheckStep
+	Place       string // tells the checks of one page apart
+}
+
+// CheckStep is one step of the decision about a key.
+type CheckStep struct {
+	OK         bool
+	Text, Todo string
 }
 
 // Blocks says whether the item stops a run.
@@ -102,5 +122,7 @@ type AppVersion struct {
 	By      string
 	Digest  string
 	Current bool
+	// Waits: it becomes current when its keys are approved.
+	Waits   bool
 	Secrets int // how many secrets it declares
 }

@@ -64,8 +64,14 @@ func sampleAppDetail() AppDetail {
 		CanEdit: true,
 		Check: AppCheck{
 			Items: []CheckItem{
-				{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", State: KeySet, Version: 3},
 				{
+					Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", State: KeySet, Version: 3, Grant: "granted", Place: "check",
+					Steps: []CheckStep{{OK: true, Text: "declared in version 4"}, {OK: true, Text: "granted by ada@acme.example"}, {OK: true, Text: "OPENAI_API_KEY is set in team acme, at version 3"}},
+				},
+				{Key: "STRIPE_SECRET_KEY", State: KeyWaiting, Grant: "waiting", Place: "check", Message: "STRIPE_SECRET_KEY is required and waits for approval.", Steps: []CheckStep{{Text: hostile, Todo: hostile}}},
+				{Key: "FAL_KEY", State: KeyRevoked, Grant: "revoked", Place: "check", Source: "FAL_API_KEY"},
+				{
+					Grant: "granted", Propose: "HUGGINGFACE_TOKEN", Place: "check",
 					Key: "HF_TOKEN", Description: hostile, State: KeyMissing, Message: "Secret not found: HF_TOKEN is not set in acme.",
 					NearMisses: []NearMiss{{Key: "HUGGINGFACE_TOKEN", Reason: "another name for the same credential"}, {Key: "HF_TOKEN", Team: "acme-staging"}},
 					FixURL:     "/settings/secrets?add=HF_TOKEN&description=Model+downloads&return=%2Fsettings%2Fapps%2Facme%2Fsummariser",
@@ -76,7 +82,10 @@ func sampleAppDetail() AppDetail {
 			Undeclared: []string{"STRIPE_SECRET_KEY", "DATABASE_URL"},
 			Checked:    minutes(0),
 		},
+		Pending:  &AppCheck{Version: 5, Items: []CheckItem{{Key: "SLACK_BOT_TOKEN", State: KeyWaiting, Grant: "waiting", Place: "pending"}}},
+		TeamKeys: []string{"DATABASE_URL", "HUGGINGFACE_TOKEN", "OPENAI_API_KEY"},
 		Versions: []AppVersion{
+			{Number: 5, ID: "v-5", Created: minutes(5), By: "mia@acme.example", Digest: "aa86d081884c7d659a2feaa0c55ad015", Waits: true, Secrets: 4},
 			{Number: 4, ID: "v-4", Created: minutes(50), By: "ada@acme.example", Digest: "9f86d081884c7d659a2feaa0c55ad015", Current: true, Secrets: 3},
 			{Number: 3, ID: "v-3", Created: minutes(2880), By: "grace@acme.example", Digest: "60303ae22b998861bce3b28f33eec1be", Secrets: 2},
 		},
