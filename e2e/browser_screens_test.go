@@ -32,6 +32,7 @@ func everyScreen(t *testing.T, browser context.Context) {
 	p.look(
 		screen{"login", "/login"},
 		screen{"not-found", "/settings/nothing-here"},
+		screen{"invite-none", "/invite"},
 	)
 	p.signIn(owner)
 	p.look(
@@ -50,6 +51,9 @@ func everyScreen(t *testing.T, browser context.Context) {
 		screen{"members", "/settings/members"},
 		screen{"member-role", "/settings/members?role=" + member.UserID},
 		screen{"member-remove", "/settings/members?remove=" + member.UserID},
+		screen{"member-invite", "/settings/members?invite=1"},
+		screen{"team-transfer", "/settings/members?transfer=1"},
+		screen{"team", "/settings/team"},
 		screen{"activity", "/settings/activity"},
 		screen{"account", "/settings/account"},
 		screen{"device", "/device"},

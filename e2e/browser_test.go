@@ -42,6 +42,8 @@ func TestBrowser(t *testing.T) {
 		{"a form of another team changes nothing", formOfAnotherTeam},
 		{"a member sees no write controls and can't write", memberReadsOnly},
 		{"an owner changes roles and removes members", managingMembers},
+		{"an invited person is a member until removed", invitedMember},
+		{"a team is joined, handed over, duplicated and deleted without JavaScript", teamsWithoutJavaScript},
 		{"an API key is shown once", apiKeys},
 		{"a command line signs in by way of the browser", deviceLogin},
 		{"a denied command line gets nothing", deviceDenied},

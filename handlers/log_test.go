@@ -76,6 +76,7 @@ func TestEachRequestIsLoggedOnceWithoutWhatWasSent(t *testing.T) {
 		{"a form with an error", owner, "POST", "/settings/secrets", "key=no+name&value=" + sent, "POST /settings/secrets", 422},
 		{"a form that can't be read", owner, "POST", "/settings/secrets", "key=%zz" + sent, "POST /settings/secrets", 400},
 		{"nobody at a page", credentials{}, "GET", "/settings/members?x=" + sent, "", "GET /settings/members", 303},
+		{"the link of an invite", credentials{}, "GET", "/invite?code=" + sent, "", "GET /invite", 303},
 		{"a wrong password", credentials{}, "POST", "/login", "email=" + sent + "&password=" + sent, "POST /login", 401},
 		{"the API", owner, "GET", "/api/secrets/reveal/OPENAI_API_KEY?x=" + sent, "", "GET /api/secrets/reveal/{key}", 200},
 		{"a mistake at the API", owner, "POST", "/api/secrets/import", `{"` + sent + `":1}`, "POST /api/secrets/import", 400},
