@@ -78,7 +78,8 @@ type TeamChange struct {
 
 // UsernameAvailability answers GET /teams/check-username.
 type UsernameAvailability struct {
-	// Value is the name that was asked about; nothing is folded or trimmed.
+	// Value is the name that was asked about, empty if no team can have it;
+	// nothing is folded or trimmed.
 	Value     string `json:"value"`
 	Available bool   `json:"available"`
 	// Reason is "taken" or "reserved" (no team can have the name), and Detail

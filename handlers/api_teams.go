@@ -153,9 +153,13 @@ func (s *server) checkUsername(w http.ResponseWriter, r *http.Request, actor tea
 	if err != nil {
 		return err
 	}
-	out := api.UsernameAvailability{Value: username, Available: is == account.Available, Detail: why}
+	out := api.UsernameAvailability{Available: is == account.Available, Detail: why}
 	if !out.Available {
 		out.Reason = string(is)
+	}
+	// What can be no username may be anything, so it is not repeated.
+	if is != account.Unusable {
+		out.Value = username
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
