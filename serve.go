@@ -26,6 +26,7 @@ import (
 	"infsh/integration"
 	"infsh/runner"
 	"infsh/secret"
+	"infsh/webhook"
 )
 
 // Limits of connections. A slow client holds a connection no longer than
@@ -96,6 +97,9 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	limit := conns.New(mostConnections())
 	services := newServices(st, publicURL.Scheme == "https")
 	services.Feed = feed.New(st.db, log)
+	guard := webhook.Guard{AllowPrivate: s.webhookPrivate}
+	services.Webhooks = webhook.NewService(st.db.Webhooks(), st.kek, guard)
+	sender := webhook.NewSender(st.db.Outbox(), st.kek, guard, log)
 	faces := handlers.New(handlers.Config{
 		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Limits: s.limits, Collectors: collectors(st, limit), InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
 	}, services)
@@ -114,7 +118,15 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	if err := printSetupLink(ctx, services.Accounts, publicURL, stderr); err != nil {
 		return err
 	}
-	st.db.OnChange(services.Feed.Wake)
+	st.db.OnChange(func() {
+		services.Feed.Wake()
+		sender.Wake()
+	})
+	delivering := make(chan struct{})
+	go func() {
+		sender.Run(ctx)
+		close(delivering)
+	}()
 	go services.Feed.Run(ctx)
 	go sweep(ctx, services.Sessions, log)
 
@@ -128,7 +140,14 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 		return err
 	case <-ctx.Done():
 	}
-	return shutDown(servers, log)
+	stopped := time.NewTimer(shutdownTimeout)
+	defer stopped.Stop()
+	err = shutDown(servers, log)
+	select {
+	case <-delivering:
+	case <-stopped.C: // What is on its way then is sent again after its lease.
+	}
+	return err
 }
 
 // newServices makes the domain over an open store.

@@ -29,6 +29,7 @@ type settings struct {
 	trustedProxies []netip.Prefix
 	logLevel       slog.Level
 	limits         handlers.RateLimits
+	webhookPrivate bool
 }
 
 // setting is one flag with its environment variable. A secret one may also be
@@ -54,6 +55,7 @@ var serveSettings = append([]setting{
 	{flag: "rate-limit-key", env: "INFSH_RATE_LIMIT_KEY", fallback: "2000", usage: "requests a second of one API key or session, 0 for any number"},
 	{flag: "rate-limit-resolve", env: "INFSH_RATE_LIMIT_RESOLVE", fallback: "20000", usage: "the same for an API key at the runners' endpoint"},
 	{flag: "rate-limit-address", env: "INFSH_RATE_LIMIT_ADDRESS", fallback: "200", usage: "the same for an address without a valid credential"},
+	{flag: "webhook-allow-private", env: "INFSH_WEBHOOK_ALLOW_PRIVATE", usage: "true lets webhooks call private and local addresses, and plain http"},
 	{flag: "log-level", env: "INFSH_LOG_LEVEL", fallback: "info", usage: "debug, info, warn or error"},
 }, storeSettings...)
 
@@ -64,6 +66,9 @@ func addSettings(cmd *cobra.Command, list []setting) {
 			usage += fmt.Sprintf(" (default %s)", s.fallback)
 		}
 		cmd.Flags().String(s.flag, "", usage+" [$"+s.env+"]")
+		if s.flag == "webhook-allow-private" {
+			cmd.Flags().Lookup(s.flag).NoOptDefVal = "true"
+		}
 	}
 }
 
@@ -128,6 +133,11 @@ func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
 			return settings{}, fmt.Errorf("--trusted-proxies: %q is neither an address nor a network", v)
 		}
 		out.trustedProxies = append(out.trustedProxies, prefix)
+	}
+	if v := values["webhook-allow-private"]; v != "" {
+		if out.webhookPrivate, err = strconv.ParseBool(v); err != nil {
+			return settings{}, fmt.Errorf("--webhook-allow-private: it must be true or false")
+		}
 	}
 	if v := values["public-url"]; v != "" {
 		u, err := url.Parse(v)

@@ -149,6 +149,14 @@ func (i InviteCreated) MarshalRevealed() ([]byte, error) {
 	}{i.Invite, i.Link.open()})
 }
 
+// MarshalRevealed encodes the answer with the signing secret.
+func (w WebhookCreated) MarshalRevealed() ([]byte, error) {
+	return json.Marshal(struct {
+		Webhook
+		Secret *string `json:"secret"`
+	}{w.Webhook, w.Secret.open()})
+}
+
 // MarshalRevealed encodes the answer with the device code.
 func (r DeviceCodeResponse) MarshalRevealed() ([]byte, error) {
 	type bare DeviceCodeResponse

@@ -250,6 +250,9 @@ func (d *DB) update(ctx context.Context, fn func(querier) error) error {
 			if err := fn(q); err != nil {
 				return err
 			}
+			if err := enqueueEvents(ctx, q, *q.entries); err != nil {
+				return err
+			}
 			if changed, err = countChanges(ctx, q, *q.entries); err != nil {
 				return err
 			}

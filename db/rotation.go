@@ -134,7 +134,8 @@ func (t rotationTx) CountTeamsNotWrappedBy(ctx context.Context, kekID string) (n
 }
 
 func (t rotationTx) CountVersionsRotatedBefore(ctx context.Context, at time.Time) (n int, err error) {
-	err = t.q.get(ctx, &n, "SELECT count(*) FROM secret_versions v JOIN teams t ON t.id = v.team_id WHERE t.dek_rotated_at < ?", micros(at))
+	err = t.q.get(ctx, &n, `SELECT (SELECT count(*) FROM secret_versions v JOIN teams t ON t.id = v.team_id WHERE t.dek_rotated_at < ?)
+		+ (SELECT count(*) FROM webhook_secrets v JOIN teams t ON t.id = v.team_id WHERE t.dek_rotated_at < ?)`, micros(at), micros(at))
 	return n, err
 }
 
@@ -149,11 +150,20 @@ func (t rotationTx) VersionsNotSealedBy(ctx context.Context, teamID string, pref
 		Number   int64      `db:"version"`
 		Value    []byte     `db:"value"`
 		Hint     []byte     `db:"hint"`
+		Webhook  bool       `db:"webhook"`
 	}
-	err := t.q.list(ctx, &rows, `SELECT v.secret_id, s.key, v.version, v.value, v.hint
-		FROM secret_versions v JOIN secrets s ON s.id = v.secret_id AND s.team_id = v.team_id
-		WHERE v.team_id = ? AND `+notSealedBy+` AND (v.secret_id > ? OR (v.secret_id = ? AND v.version > ?))
-		ORDER BY v.secret_id, v.version LIMIT ?`, teamID, prefix, prefix, after.SecretID, after.SecretID, after.Number, limit)
+	// Ids are unique among secrets and webhooks together.
+	err := t.q.list(ctx, &rows, `SELECT * FROM (
+			SELECT v.secret_id, s.key, v.version, v.value, v.hint, FALSE AS webhook
+			FROM secret_versions v JOIN secrets s ON s.id = v.secret_id AND s.team_id = v.team_id
+			WHERE v.team_id = ? AND `+notSealedBy+` AND (v.secret_id > ? OR (v.secret_id = ? AND v.version > ?))
+			UNION ALL
+			SELECT v.webhook_id, v.webhook_id, v.version, v.value, v.value, TRUE
+			FROM webhook_secrets v
+			WHERE v.team_id = ? AND substr(v.value, 1, 5) <> ? AND (v.webhook_id > ? OR (v.webhook_id = ? AND v.version > ?))
+		) AS sealed ORDER BY secret_id, version LIMIT ?`,
+		teamID, prefix, prefix, after.SecretID, after.SecretID, after.Number,
+		teamID, prefix, after.SecretID, after.SecretID, after.Number, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the versions to seal anew: %w", err)
 	}
@@ -165,7 +175,8 @@ func (t rotationTx) VersionsNotSealedBy(ctx context.Context, teamID string, pref
 }
 
 func (t rotationTx) CountVersionsNotSealedBy(ctx context.Context, teamID string, prefix []byte) (n int, err error) {
-	err = t.q.get(ctx, &n, "SELECT count(*) FROM secret_versions v WHERE v.team_id = ? AND "+notSealedBy, teamID, prefix, prefix)
+	err = t.q.get(ctx, &n, "SELECT (SELECT count(*) FROM secret_versions v WHERE v.team_id = ? AND "+notSealedBy+`)
+		+ (SELECT count(*) FROM webhook_secrets v WHERE v.team_id = ? AND substr(v.value, 1, 5) <> ?)`, teamID, prefix, prefix, teamID, prefix)
 	return n, err
 }
 
@@ -180,6 +191,11 @@ func (t rotationTx) ReplaceDEK(ctx context.Context, kekCheck []byte, old, replac
 }
 
 func (t rotationTx) Reseal(ctx context.Context, teamID string, old rotation.Version, value, hint []byte) (bool, error) {
+	if old.Webhook {
+		n, err := t.q.exec(ctx, "UPDATE webhook_secrets SET value = ? WHERE team_id = ? AND webhook_id = ? AND version = ? AND value = ?",
+			value, teamID, old.SecretID, old.Number, old.Value)
+		return n > 0, err
+	}
 	n, err := t.q.exec(ctx, "UPDATE secret_versions SET value = ?, hint = ? WHERE team_id = ? AND secret_id = ? AND version = ? AND value = ? AND hint = ?",
 		value, hint, teamID, old.SecretID, old.Number, old.Value, old.Hint)
 	return n > 0, err

@@ -54,12 +54,18 @@ var tables = []table{
 	{name: "app_grants", order: "team_id, app_id, key", columns: columns(
 		text("team_id", "app_id", "key", "source_key", "state", "requested_by", "requested_version"), integer("requested_at"),
 		text("decided_by"), integer("decided_at"))},
+	{name: "webhooks", order: "id", columns: columns(
+		text("id", "team_id", "url", "description", "events"), integer("enabled"), text("disabled_reason"), integer("failing_since"),
+		text("created_by"), integer("created_at", "updated_at"))},
+	{name: "webhook_secrets", order: "team_id, webhook_id, version", columns: columns(
+		text("team_id", "webhook_id"), integer("version"), bytes("value"), integer("expires_at"))},
 	{name: "audit_chains", order: "team_id", columns: columns(text("team_id"), integer("seq"), bytes("hash"))},
 	{name: "audit_entries", order: "team_id, seq", columns: columns(
 		text("team_id"), integer("seq"), text("id"), integer("at"),
 		text("actor_kind", "actor_id", "actor_name", "credential_id", "action", "target", "outcome", "reason",
 			"remote_addr", "request_id", "run_id", "versions"), bytes("hash"))},
 
+	{name: "webhook_messages", leftOut: "what was delivered after the backup would be delivered again, days later and as news"},
 	{name: "team_changes", leftOut: "the numbers say only that something has changed since somebody looked; nobody waits for a store that is restored"},
 	{name: "sessions", leftOut: "a session that was ended after the backup would be signed in again; people sign in once more instead"},
 	{name: "setup_codes", leftOut: "a code is for a store in which nobody has an account; the server makes a new one at its start"},

@@ -18,6 +18,8 @@ const (
 	SecretHint Purpose = "secret-hint"
 	// IntegrationToken is the token that a connected integration gave.
 	IntegrationToken Purpose = "integration-token"
+	// WebhookSecret is what signs the messages to one endpoint of a team.
+	WebhookSecret Purpose = "webhook-secret"
 )
 
 // The purposes of what the KEK itself seals. A DEK refuses them.
@@ -32,13 +34,13 @@ const (
 type AssociatedData struct {
 	Purpose Purpose
 	Team    string // the team's id, which never changes and is never used again
-	Key     string // the secret's key
+	Key     string // the secret's key, or the id of what else the record is of
 	Version int64  // from 1
 }
 
 func (ad AssociatedData) validate() error {
 	switch ad.Purpose {
-	case SecretValue, SecretHint, IntegrationToken:
+	case SecretValue, SecretHint, IntegrationToken, WebhookSecret:
 	default:
 		return fmt.Errorf("associated data: %q is no purpose of a record", string(ad.Purpose))
 	}

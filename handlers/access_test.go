@@ -76,6 +76,10 @@ GET    /settings/team                            login ok    ok     ok    ok    
 POST   /settings/team                            login ok    403    403   ok    login   login  login  login login login
 POST   /settings/team/duplicate                  login ok    403    ok    ok    login   login  login  login login login
 POST   /settings/team/delete                     login 422   403    403   ok    login   login  login  login login login
+GET    /settings/webhooks                        login ok    403    ok    ok    login   login  login  login login login
+POST   /settings/webhooks                        login ok    403    ok    ok    login   login  login  login login login
+GET    /settings/webhooks/{id}                   login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/webhooks/{id}                   login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/members                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/members/policy                  login ok    403    ok    ok    login   login  login  login login login
 POST   /settings/members/invites                 login ok    403    ok    ok    login   login  login  login login login
@@ -142,6 +146,14 @@ POST   /api/credentials/check                    401   ok    ok     ok    ok    
 POST   /api/credentials                          401   501   403    501   501   401     403    403    501   501   401
 GET    /api/credentials/{provider}               401   404   404    404   404   401     403    403    404   404   401
 DELETE /api/credentials/{provider}               401   404   403    404   404   401     403    403    404   404   401
+POST   /api/webhooks/list                        401   ok    403    ok    ok    401     403    ok     ok    ok    401
+POST   /api/webhooks                             401   ok    403    ok    ok    401     403    403    ok    ok    401
+GET    /api/webhooks/{id}                        401   404   403    ok    ok    401     403    ok     ok    ok    401
+PUT    /api/webhooks/{id}                        401   404   403    ok    ok    401     403    403    ok    ok    401
+DELETE /api/webhooks/{id}                        401   404   403    ok    ok    401     403    403    ok    ok    401
+POST   /api/webhooks/{id}/test                   401   404   403    ok    ok    401     403    403    ok    ok    401
+POST   /api/webhooks/{id}/rotate                 401   404   403    ok    ok    401     403    403    ok    ok    401
+GET    /api/webhooks/{id}/deliveries             401   404   403    ok    ok    401     403    ok     ok    ok    401
 POST   /api/apikeys/list                         401   ok    ok     ok    ok    401     403    403    ok    ok    401
 POST   /api/apikeys                              401   ok    ok     ok    ok    401     403    403    ok    ok    401
 POST   /api/apikeys/{id}/service                 401   404   403    ok    ok    401     403    403    ok    ok    401
@@ -243,6 +255,17 @@ var calls = map[string]struct{ path, body string }{
 	"GET /api/credentials/{provider}":               {path: "/api/credentials/google"},
 	"DELETE /api/credentials/{provider}":            {path: "/api/credentials/google"},
 
+	"POST /settings/webhooks":               {body: "url=https%3A%2F%2Fhooks.example.com%2Fmore"},
+	"GET /settings/webhooks/{id}":           {path: "/settings/webhooks/$webhook"},
+	"POST /settings/webhooks/{id}":          {path: "/settings/webhooks/$webhook", body: "do=test"},
+	"POST /api/webhooks/list":               {},
+	"POST /api/webhooks":                    {body: `{"url":"https://hooks.example.com/more"}`},
+	"GET /api/webhooks/{id}":                {path: "/api/webhooks/$webhook"},
+	"PUT /api/webhooks/{id}":                {path: "/api/webhooks/$webhook", body: `{"enabled":false}`},
+	"DELETE /api/webhooks/{id}":             {path: "/api/webhooks/$webhook"},
+	"POST /api/webhooks/{id}/test":          {path: "/api/webhooks/$webhook/test"},
+	"POST /api/webhooks/{id}/rotate":        {path: "/api/webhooks/$webhook/rotate"},
+	"GET /api/webhooks/{id}/deliveries":     {path: "/api/webhooks/$webhook/deliveries"},
 	"GET /internal/v1/watch":                {path: "/internal/v1/watch?app=acme/summarizer&seconds=0"},
 	"POST /settings/secrets/{key}/activate": {path: "/settings/secrets/OPENAI_API_KEY/activate", body: "version=1"},
 	"POST /api/secrets/activate/{key}":      {path: "/api/secrets/activate/OPENAI_API_KEY", body: `{"version":1}`},

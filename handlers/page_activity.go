@@ -64,6 +64,13 @@ var actWords = map[string]string{
 	string(team.ListIntegrations):   "Listed integrations",
 	string(team.ConnectIntegration): "Connected an integration",
 
+	string(team.CreateWebhook):  "Added a webhook",
+	string(team.UpdateWebhook):  "Changed a webhook",
+	string(team.RotateWebhook):  "Replaced a webhook's signing secret",
+	string(team.TestWebhook):    "Tested a webhook",
+	string(team.DeleteWebhook):  "Deleted a webhook",
+	string(team.ListWebhooks):   "Listed webhooks",
+	"webhook.disable":           "Switched a failing webhook off",
 	string(team.StageSecret):    "Stored a value without using it",
 	string(team.ActivateSecret): "Activated a version of a secret",
 	string(team.DuplicateTeam):  "Duplicated the team",

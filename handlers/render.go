@@ -140,6 +140,8 @@ const (
 	flashStaged    flashKind = "staged"
 	flashUnchanged flashKind = "unchanged"
 	flashActivated flashKind = "activated"
+	flashTested    flashKind = "webhook_tested"
+	flashUnhooked  flashKind = "webhook_deleted"
 )
 
 var flashWords = map[flashKind]string{
@@ -169,6 +171,8 @@ var flashWords = map[flashKind]string{
 	flashStaged:    "%s is stored and not in use yet. Activate it in the history of the secret.",
 	flashUnchanged: "The value is unchanged: %s holds it already, so no new version was made.",
 	flashActivated: "%s is in use now.",
+	flashTested:    "A test is on its way. Reload the page to see whether it arrived.",
+	flashUnhooked:  "The webhook was deleted.",
 }
 
 func (f flash) message() string {

@@ -71,6 +71,14 @@ POST   /api/apikeys/list              apikeys:read
 POST   /api/apikeys                   apikeys:write
 POST   /api/apikeys/{id}/service      apikeys:write
 DELETE /api/apikeys/{id}              apikeys:write
+POST   /api/webhooks/list             teams:read
+POST   /api/webhooks                  teams:write
+GET    /api/webhooks/{id}             teams:read
+PUT    /api/webhooks/{id}             teams:write
+DELETE /api/webhooks/{id}             teams:write
+POST   /api/webhooks/{id}/test        teams:write
+POST   /api/webhooks/{id}/rotate      teams:write
+GET    /api/webhooks/{id}/deliveries  teams:read
 
 POST   /internal/v1/resolve           apps:execute
 GET    /internal/v1/watch             apps:execute

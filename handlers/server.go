@@ -24,6 +24,7 @@ import (
 	"infsh/feed"
 	"infsh/integration"
 	"infsh/secret"
+	"infsh/webhook"
 )
 
 // Services are the domain.
@@ -38,6 +39,7 @@ type Services struct {
 	Audit    *audit.Service
 	// Integrations are connections to outside services.
 	Integrations *integration.Service
+	Webhooks     *webhook.Service
 	// Feed tells of changes.
 	Feed *feed.Feed
 	// Authenticator turns requests into actors.

@@ -23,6 +23,7 @@ import (
 	"infsh/redact"
 	"infsh/secret"
 	"infsh/team"
+	"infsh/webhook"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -80,7 +81,7 @@ func newWorld(t *testing.T) *world {
 		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()), Calls: auth.NewCalls(d.Auth()),
 		Devices: auth.NewDevices(d.Auth()), Secrets: secret.NewService(d.Secrets(), kek), Apps: app.NewService(d.Apps()),
 		Audit: audit.NewService(d), Integrations: integration.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
-		Feed: feed.New(d, discard),
+		Feed: feed.New(d, discard), Webhooks: webhook.NewService(d.Webhooks(), kek, webhook.Guard{}),
 	}
 	w.handlers = New(Config{
 		PublicURL: public, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
@@ -150,8 +151,12 @@ func (w *world) populate() {
 	if err := w.services.Accounts.RemoveMember(ctx, owner, removed.UserID()); err != nil {
 		t.Fatal(err)
 	}
+	hook, _, err := w.services.Webhooks.Create(ctx, owner, webhook.New{URL: "https://hooks.example.com/infsh"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.ids = strings.NewReplacer(
-		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$bare", bare, "$app", deployed.ID,
+		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$webhook", hook.ID, "$bare", bare, "$app", deployed.ID,
 		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
 	)
 	w.canaries = append(w.canaries, waiting.DeviceCode.Reveal(), code.Reveal())
@@ -290,6 +295,9 @@ var kept = []struct{ table, columns, team string }{
 	{"app_versions", "*", "team_id = ?"},
 	{"app_grants", "*", "team_id = ?"},
 	{"api_keys", "id, kind, team_id, user_id, name, token_hash, scopes, expires_at, service_role, app_id", "team_id = ?"},
+	{"webhooks", "*", "team_id = ?"},
+	{"webhook_secrets", "*", "team_id = ?"},
+	{"webhook_messages", "*", "team_id = ?"},
 	{"sessions", "token_hash, id, user_id, team_id, csrf_token, expires_at", "'' = ?"},
 	{"device_logins", "device_hash, user_code, state, user_id, team_id", "'' = ?"},
 }

@@ -40,6 +40,9 @@ type Version struct {
 	Number   int64
 	Value    []byte
 	Hint     []byte
+	// Webhook says that it is no version of a secret: SecretID and Key are the
+	// webhook's id, Value is its signing secret, and there is no Hint.
+	Webhook bool
 }
 
 // Reader reads one consistent snapshot.

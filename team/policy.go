@@ -59,6 +59,13 @@ const (
 	InviteMember Action = "invite.create"
 	RevokeInvite Action = "invite.revoke"
 
+	ListWebhooks  Action = "webhook.list"
+	CreateWebhook Action = "webhook.create"
+	UpdateWebhook Action = "webhook.update"
+	RotateWebhook Action = "webhook.rotate"
+	TestWebhook   Action = "webhook.test"
+	DeleteWebhook Action = "webhook.delete"
+
 	ReadAudit Action = "audit.read"
 	ViewSelf  Action = "user.view"
 	// ChangeSelf is an act on one's own account; no API key has a scope for it.
@@ -137,6 +144,13 @@ var policy = map[Action]rule{
 	ListInvites:  {role: Admin, scope: ScopeTeamsRead, words: "seeing the invites"},
 	InviteMember: {role: Admin, scope: ScopeTeamsWrite, words: "inviting people"},
 	RevokeInvite: {role: Admin, scope: ScopeTeamsWrite, words: "revoking invites"},
+
+	ListWebhooks:  {role: Admin, scope: ScopeTeamsRead, words: "seeing webhooks"},
+	CreateWebhook: {role: Admin, scope: ScopeTeamsWrite, words: "adding webhooks"},
+	UpdateWebhook: {role: Admin, scope: ScopeTeamsWrite, words: "changing webhooks"},
+	RotateWebhook: {role: Admin, scope: ScopeTeamsWrite, words: "replacing a webhook's signing secret"},
+	TestWebhook:   {role: Admin, scope: ScopeTeamsWrite, words: "testing webhooks"},
+	DeleteWebhook: {role: Admin, scope: ScopeTeamsWrite, words: "deleting webhooks"},
 
 	ReadAudit:  {role: Admin, scope: ScopeTeamsRead, words: "reading the activity"},
 	ViewSelf:   {role: Member, scope: ScopeUserRead, words: "seeing who is signed in"},

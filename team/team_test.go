@@ -66,6 +66,7 @@ func TestARunnersKeyCanOnlyResolve(t *testing.T) {
 	for _, action := range []team.Action{
 		team.ListSecrets, team.SetSecret, team.DeleteSecret, team.RevealSecret, team.SecretHistory, team.RollbackSecret,
 		team.StageSecret, team.ActivateSecret,
+		team.ListWebhooks, team.CreateWebhook, team.UpdateWebhook, team.RotateWebhook, team.TestWebhook, team.DeleteWebhook,
 		team.ListApps, team.DeployApp, team.UpdateApp, team.MoveCurrent, team.DeleteApp, team.AllowGrant, team.RevokeGrant, team.DenyGrant, team.AskGrant, team.CheckApp, team.ListIntegrations, team.ConnectIntegration, team.ListAPIKeys, team.CreateAPIKey, team.RevokeAPIKey,
 		team.ViewTeam, team.CreateTeam, team.EditTeam, team.ListMembers, team.ChangeRole, team.RemoveMember, team.ReadAudit, team.ViewSelf, team.ChangeSelf,
 	} {

@@ -1,0 +1,15 @@
+package webhook
+
+import (
+	"net/netip"
+	"time"
+)
+
+// At makes the sender live at another time.
+func (s *Sender) At(now func() time.Time) { s.now = now }
+
+// Tries is how often a message is sent at most.
+func Tries() int { return len(pauses) + 1 }
+
+// Public is what the guard decides of an address.
+func Public(a string) bool { return public(netip.MustParseAddr(a)) }

@@ -1,0 +1,234 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"infsh/audit"
+	"infsh/envelope"
+	"infsh/redact"
+)
+
+const (
+	// interval is how often the outbox is looked into.
+	interval = time.Second
+	// parallel is how many messages an instance sends at once.
+	parallel = 8
+	// timeout bounds a whole delivery, and leaseFor is longer: a message whose
+	// sender has died is due again after it.
+	timeout  = 15 * time.Second
+	leaseFor = 60 * time.Second
+	// maxAnswer is how much of an answer is read before it is dropped.
+	maxAnswer = 64 << 10
+)
+
+// pauses are those that the specification proposes between the tries. After the
+// last one, about three days after the first, a message is given up.
+var pauses = []time.Duration{
+	5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+}
+
+// disable is the action of the entry that says that an endpoint was switched
+// off for good reason.
+const disable = "webhook.disable"
+
+// Sender delivers what is in the outbox. Several instances share the work.
+type Sender struct {
+	outbox Outbox
+	kek    *envelope.KEK
+	client *http.Client
+	log    *slog.Logger
+	now    func() time.Time
+	wake   chan struct{}
+}
+
+// NewSender makes a Sender that calls no address that guard refuses.
+func NewSender(outbox Outbox, kek *envelope.KEK, guard Guard, log *slog.Logger) *Sender {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: guard.control}
+	return &Sender{
+		outbox: outbox, kek: kek, log: log, wake: make(chan struct{}, 1),
+		now: func() time.Time { return time.Now().UTC() },
+		client: &http.Client{
+			Timeout: timeout,
+			// No proxy: it would connect in our place, to addresses that we refuse.
+			Transport: &http.Transport{
+				DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 10 * time.Second,
+				DisableKeepAlives: true, DisableCompression: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 16 << 10,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Wake makes the sender look into the outbox at once.
+func (s *Sender) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run delivers until ctx is done; what is on its way then is sent to the end.
+func (s *Sender) Run(ctx context.Context) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	swept, failed := time.Time{}, false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.wake:
+		}
+		more := true
+		var err error
+		for more && err == nil && ctx.Err() == nil {
+			more, err = s.deliver(ctx)
+		}
+		if err == nil && s.now().Sub(swept) > time.Hour {
+			swept = s.now()
+			err = s.outbox.Forget(ctx, s.now().Add(-keepMessages))
+		}
+		if err != nil && !failed && ctx.Err() == nil {
+			s.log.Error("the outbox of webhooks can't be read; it goes on trying", "error", err)
+		}
+		failed = err != nil
+	}
+}
+
+// deliver sends what is due, one message per endpoint, and reports whether
+// there was something.
+func (s *Sender) deliver(ctx context.Context) (bool, error) {
+	due, err := s.outbox.Due(ctx, s.now(), parallel)
+	if err != nil {
+		return false, err
+	}
+	var group sync.WaitGroup
+	for _, id := range due {
+		group.Go(func() { s.try(ctx, id) })
+	}
+	group.Wait()
+	return len(due) > 0, nil
+}
+
+func (s *Sender) try(ctx context.Context, id string) {
+	job, ok, err := s.outbox.Lease(ctx, id, s.now(), s.now().Add(leaseFor))
+	if err != nil || !ok {
+		return
+	}
+	// From here on the attempt counts, so it is made and its end is stored.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor)
+	defer cancel()
+	status, err := s.send(ctx, job)
+	entry := s.finish(&job, status, err)
+	if err := s.outbox.Finish(ctx, job, entry); err != nil {
+		s.log.Error("what became of a webhook's message can't be stored; it will be sent again", "message", job.ID, "error", err)
+	}
+}
+
+// finish says what became of a message and of its endpoint.
+func (s *Sender) finish(job *Job, status int, err error) (entry audit.Entry) {
+	now := s.now()
+	job.LastAt, job.LastStatus, job.LastError = now, status, ""
+	w := &job.Webhook
+	if err == nil {
+		job.State, w.FailingSince = Delivered, time.Time{}
+		return entry
+	}
+	job.LastError = err.Error()
+	if w.FailingSince.IsZero() {
+		w.FailingSince = now
+	}
+	switch {
+	case status == http.StatusGone:
+		job.State, w.Enabled, w.DisabledReason = GivenUp, false, "it answered 410 Gone"
+	case job.Attempts > len(pauses):
+		job.State = GivenUp
+		// Nothing came through since the first try of this one.
+		if !w.FailingSince.After(job.CreatedAt.Add(time.Hour)) {
+			w.Enabled, w.DisabledReason = false, "nothing could be delivered for days"
+		}
+	default:
+		pause := pauses[job.Attempts-1]
+		job.NextAt = now.Add(pause + rand.N(pause/5+1))
+	}
+	if !w.Enabled {
+		entry = audit.Entry{ID: uuid.NewString(), At: now, TeamID: w.TeamID, ActorKind: "system", ActorName: "infsh", Action: disable, Target: w.Host(), Outcome: audit.Allowed, Reason: w.DisabledReason}
+	}
+	return entry
+}
+
+// send makes one try. Its error is a sentence for the team, without what the
+// endpoint answered.
+func (s *Sender) send(ctx context.Context, job Job) (status int, err error) {
+	secrets, err := s.open(job)
+	if err != nil {
+		s.log.Error("the signing secret of a webhook does not open", "webhook", job.Webhook.ID, "error", err)
+		return 0, errDamagedSecret
+	}
+	at := s.now()
+	signature, err := sign(secrets, job.ID, at, job.Payload)
+	if err != nil {
+		return 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, job.Webhook.URL, bytes.NewReader(job.Payload))
+	if err != nil {
+		return 0, errors.New("its address can't be used")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "infsh-webhook")
+	req.Header.Set("webhook-id", job.ID)
+	req.Header.Set("webhook-timestamp", strconv.FormatInt(at.Unix(), 10))
+	req.Header.Set("webhook-signature", signature)
+	resp, err := s.client.Do(req)
+	var timedOut net.Error
+	switch {
+	case errors.Is(err, errPrivateAddress):
+		return 0, errPrivateAddress
+	case errors.As(err, &timedOut) && timedOut.Timeout():
+		return 0, errors.New("it did not answer in time")
+	case err != nil:
+		return 0, errors.New("it could not be reached")
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return resp.StatusCode, fmt.Errorf("it answered %d", resp.StatusCode)
+	}
+	return resp.StatusCode, nil
+}
+
+// open opens the signing secrets that still sign.
+func (s *Sender) open(job Job) ([]redact.Value, error) {
+	dek, err := s.kek.OpenDEK(job.TeamID, job.WrappedDEK)
+	if err != nil {
+		return nil, err
+	}
+	var out []redact.Value
+	for _, sealed := range job.Secrets {
+		if !sealed.ExpiresAt.IsZero() && !s.now().Before(sealed.ExpiresAt) {
+			continue
+		}
+		plain, err := dek.Open(place(job.TeamID, job.WebhookID, sealed.Version), sealed.Value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, redact.NewValue(string(plain)))
+	}
+	if len(out) == 0 {
+		return nil, errDamagedSecret
+	}
+	return out, nil
+}
