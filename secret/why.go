@@ -144,7 +144,7 @@ func (i Item) setStep(teamName string) Step {
 		}
 	}
 	if key := i.Binding(); key != "" && i.App != "" {
-		step.Todo += fmt.Sprintf(" — or let the app have %s for it: infsh app approve %s %s --bind %s=%s", key, i.App, i.Key, i.Key, key)
+		step.Todo += fmt.Sprintf(", or let the app have %s for it: infsh app approve %s %s --bind %s=%s", key, i.App, i.Key, i.Key, key)
 	}
 	return step
 }

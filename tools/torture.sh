@@ -5,6 +5,8 @@
 set -eu
 echo "== crash tests"
 INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|AfterAKill|FollowsASync|Failover|HistoryOfOneKey|MigrationsKilled' ./e2e
+echo "== what an app receives, in random worlds"
+INFSH_TORTURE=1 go test -v -timeout 3h -run TestResolvedIsDeclaredAndGrantedAndSet ./secret
 echo "== faults, floods and stress"
 INFSH_TORTURE=1 go test -v -timeout 3h -run 'Faults|Floods|ManyWriters' ./e2e
 echo "== soak"
