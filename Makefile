@@ -37,6 +37,7 @@ torture: test-needs
 generate:
 	$(GO) tool templ generate
 	$(GO) tool templ fmt views
+	$(GO) run ./tools/openapi api openapi/openapi.json
 
 css:
 	@# Not npm ci: it fails where a registry lacks the builds for other systems.

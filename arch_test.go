@@ -25,6 +25,7 @@ var imports = map[string][]string{
 	"envelope": {},
 	"redact":   {},
 	"static":   {},
+	"openapi":  {},
 	"team":     {"problem"},
 	"envvar":   {"redact"},
 	"manifest": {"envvar"},
@@ -41,8 +42,8 @@ var imports = map[string][]string{
 	"rotation":    {"audit", "envelope", "envvar", "problem", "team"},
 	// The server's outside.
 	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "listing", "problem", "rotation", "secret", "team", "webhook"},
-	"views":    {"static"},
-	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "listing", "problem", "redact", "secret", "static", "team", "views", "webhook"},
+	"views":    {"openapi", "static"},
+	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "listing", "openapi", "problem", "redact", "secret", "static", "team", "views", "webhook"},
 	// The client.
 	"api":    {"envvar", "redact"},
 	"runner": {"envvar", "redact"},
@@ -52,6 +53,8 @@ var imports = map[string][]string{
 	// Tests' own.
 	"db/dbtest": {"db", "envelope", "team"},
 	"e2e":       {},
+	// Makes openapi/openapi.json.
+	"tools/openapi": {"api"},
 }
 
 // Dependencies point one way.

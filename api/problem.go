@@ -22,6 +22,7 @@ const (
 	TitleConflict           = "conflict"
 	TitleRequirementsNotMet = "requirements_not_met"
 	TitlePreconditionFailed = "precondition_failed"
+	TitleKeyReused          = "idempotency_key_reused"
 	TitleMethodNotAllowed   = "method_not_allowed"
 	TitleCrossOrigin        = "cross_origin"
 	TitleTooLarge           = "too_large"

@@ -49,6 +49,9 @@ type SecretBody struct {
 	Scope           Ignored `json:"scope"`
 	Version         Ignored `json:"version"`
 	UpdatedBy       Ignored `json:"updated_by"`
+	StagedVersion   Ignored `json:"staged_version"`
+	StoredVersion   Ignored `json:"stored_version"`
+	Unchanged       Ignored `json:"unchanged"`
 	Warnings        Ignored `json:"warnings"`
 	CredentialID    Ignored `json:"credential_id"`
 	Provider        Ignored `json:"provider"`
@@ -67,6 +70,11 @@ type AppBody struct {
 	KeepRevoked bool           `json:"keep_revoked"`
 	// PreserveCurrentVersion can't be true: what is deployed is current.
 	PreserveCurrentVersion bool `json:"preserve_current_version"`
+	sdkApp
+}
+
+// sdkApp is what a whole app of the SDK holds beside what can be written of it.
+type sdkApp struct {
 	sdkObject
 	Title            Ignored `json:"title"`
 	AgentDescription Ignored `json:"agent_description"`
@@ -76,6 +84,38 @@ type AppBody struct {
 	Status           Ignored `json:"status"`
 	StatusMessage    Ignored `json:"status_message"`
 	StatusChangedAt  Ignored `json:"status_changed_at"`
+	Deployment       Ignored `json:"deployment"`
+}
+
+// AppChangeBody is the body of POST /apps/{id}: null keeps what there is. A name
+// is taken if it is the app's own. A version never changes, so it is ignored;
+// POST /apps makes the next one.
+type AppChangeBody struct {
+	Namespace   *string `json:"namespace"`
+	Name        *string `json:"name"`
+	Description *string `json:"description"`
+	Version     Ignored `json:"version"`
+	sdkApp
+}
+
+// RunBody is the body of POST /apps/run, which runs nothing.
+type RunBody struct {
+	// App is namespace/name.
+	App            string  `json:"app"`
+	AppID          Ignored `json:"app_id"`
+	VersionID      Ignored `json:"version_id"`
+	Infra          Ignored `json:"infra"`
+	Workers        Ignored `json:"workers"`
+	Webhook        Ignored `json:"webhook"`
+	Setup          Ignored `json:"setup"`
+	Input          Ignored `json:"input"`
+	Stream         Ignored `json:"stream"`
+	Wait           Ignored `json:"wait"`
+	Function       Ignored `json:"function"`
+	Session        Ignored `json:"session"`
+	SessionTimeout Ignored `json:"session_timeout"`
+	RunAt          Ignored `json:"run_at"`
+	Metadata       Ignored `json:"metadata"`
 }
 
 // AppVersionBody is an [AppVersionWrite] as the SDK sends it.
@@ -103,6 +143,17 @@ type AppVersionBody struct {
 	Checksum        Ignored `json:"checksum"`
 }
 
+// sdkTeam is what a whole team of the SDK holds beside what can be written of it.
+type sdkTeam struct {
+	sdkObject
+	Type           Ignored `json:"type"`
+	AvatarURL      Ignored `json:"avatar_url"`
+	SetupCompleted Ignored `json:"setup_completed"`
+	Role           Ignored `json:"role"`
+	MembersMayEdit Ignored `json:"members_may_edit"`
+	Environment    Ignored `json:"environment"`
+}
+
 // TeamBody is a [TeamCreate] as the SDK sends it.
 type TeamBody struct {
 	TeamCreate
@@ -113,14 +164,4 @@ type TeamBody struct {
 type TeamChangeBody struct {
 	TeamChange
 	sdkTeam
-}
-
-type sdkTeam struct {
-	sdkObject
-	Type           Ignored `json:"type"`
-	AvatarURL      Ignored `json:"avatar_url"`
-	SetupCompleted Ignored `json:"setup_completed"`
-	Role           Ignored `json:"role"`
-	MembersMayEdit Ignored `json:"members_may_edit"`
-	Environment    Ignored `json:"environment"`
 }

@@ -90,11 +90,9 @@ type UsernameAvailability struct {
 
 // Member is a person in a team.
 type Member struct {
-	Object
-	UserID string     `json:"user_id"`
-	TeamID string     `json:"team_id"`
-	Role   string     `json:"role"`
-	User   MemberUser `json:"user"`
+	Owned
+	Role string     `json:"role"`
+	User MemberUser `json:"user"`
 }
 
 // MemberUser is what a team knows of a person. There are no names and pictures.
@@ -123,12 +121,12 @@ type TeamTransfer struct {
 	UserID string `json:"user_id"`
 }
 
-// Invite is an offer to an address to join a team. It never holds the link.
+// Invite is an offer to an address to join a team. It never holds the link. Its
+// user is who made it.
 type Invite struct {
-	Object
-	TeamID string `json:"team_id"`
-	Email  string `json:"email"`
-	Role   string `json:"role"`
+	Owned
+	Email string `json:"email"`
+	Role  string `json:"role"`
 	// Status is "pending", "expired", or "revoked" where the inviter may not
 	// invite any more.
 	Status    string     `json:"status"`

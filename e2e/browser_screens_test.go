@@ -33,6 +33,7 @@ func everyScreen(t *testing.T, browser context.Context) {
 		screen{"login", "/login"},
 		screen{"not-found", "/settings/nothing-here"},
 		screen{"invite-none", "/invite"},
+		screen{"api", "/docs/api"},
 	)
 	p.signIn(owner)
 	p.look(

@@ -39,6 +39,7 @@ GET    /metrics                                  ok    ok    ok     ok    ok    
 
 GET    /{$}                                      ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 GET    /static/                                  ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /docs/api                                 ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 GET    /setup                                    login login login  login login login   login  login  login login login
 POST   /setup                                    409   409   409    409   409   409     409    409    409   409   409
 GET    /login                                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
@@ -125,6 +126,17 @@ POST   /api/apps/list                            401   ok    ok     ok    ok    
 POST   /api/apps                                 401   ok    ok     ok    ok    401     403    403    ok    ok    401
 POST   /api/apps/check                           401   ok    ok     ok    ok    401     403    ok     ok    ok    401
 GET    /api/apps/{id}                            401   404   ok     ok    ok    401     403    ok     ok    ok    401
+POST   /api/apps/run                             401   404   501    501   501   401     403    501    501   501   401
+POST   /api/apps/{id}                            401   404   ok     ok    ok    401     403    403    ok    ok    401
+DELETE /api/apps/{id}                            401   404   403    ok    ok    401     403    403    ok    ok    401
+POST   /api/apps/{id}/versions/list              401   404   ok     ok    ok    401     403    ok     ok    ok    401
+GET    /api/apps/{id}/versions/{version}         401   404   ok     ok    ok    401     403    ok     ok    ok    401
+PUT    /api/apps/{id}/versions/{version}/current 401   404   ok     ok    ok    401     403    403    ok    ok    401
+POST   /api/apps/{id}/duplicate                  401   404   501    501   501   401     403    501    501   501   401
+POST   /api/apps/{id}/transfer                   401   404   501    501   501   401     403    501    501   501   401
+POST   /api/apps/{id}/visibility                 401   404   501    501   501   401     403    501    501   501   401
+POST   /api/apps/{id}/status                     401   404   501    501   501   401     403    501    501   501   401
+POST   /api/apps/{id}/license                    401   404   501    501   501   401     403    501    501   501   401
 GET    /api/apps/{namespace}/{name}              401   404   ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/integrations/list                    401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/integrations/available               401   ok    ok     ok    ok    401     403    403    ok    ok    401
@@ -160,6 +172,8 @@ POST   /api/apikeys/{id}/service                 401   404   403    ok    ok    
 DELETE /api/apikeys/{id}                         401   404   404    ok    ok    401     403    403    ok    ok    401
 POST   /api/device/code                          ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 POST   /api/device/token                         400   400   400    400   400   400     400    400    400   400   400
+
+GET    /api/openapi.json                         ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 
 POST   /internal/v1/resolve                      401   404   ok     ok    ok    401     ok     403    ok    ok    401
 GET    /internal/v1/watch                        401   404   ok     ok    ok    401     ok     403    ok    ok    401
@@ -228,6 +242,17 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/apps/check":                          {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
 	"GET /api/apps/{id}":                            {path: "/api/apps/$app"},
 	"GET /api/apps/{namespace}/{name}":              {path: "/api/apps/acme/summarizer"},
+	"POST /api/apps/run":                            {body: `{"app":"acme/summarizer","input":{}}`},
+	"POST /api/apps/{id}":                           {path: "/api/apps/$app", body: `{"description":"Shortens"}`},
+	"DELETE /api/apps/{id}":                         {path: "/api/apps/$app"},
+	"POST /api/apps/{id}/versions/list":             {path: "/api/apps/$app/versions/list"},
+	"GET /api/apps/{id}/versions/{version}":         {path: "/api/apps/$app/versions/$version"},
+	"PUT /api/apps/{id}/versions/{version}/current": {path: "/api/apps/$app/versions/$version/current"},
+	"POST /api/apps/{id}/duplicate":                 {path: "/api/apps/$app/duplicate"},
+	"POST /api/apps/{id}/transfer":                  {path: "/api/apps/$app/transfer"},
+	"POST /api/apps/{id}/visibility":                {path: "/api/apps/$app/visibility"},
+	"POST /api/apps/{id}/status":                    {path: "/api/apps/$app/status"},
+	"POST /api/apps/{id}/license":                   {path: "/api/apps/$app/license"},
 	"POST /api/apps/{id}/grants/list":               {path: "/api/apps/$app/grants/list"},
 	"POST /api/apps/{id}/grants/approve":            {path: "/api/apps/$app/grants/approve", body: `{"bind":{"FAL_KEY":"HF_TOKEN"}}`},
 	"POST /api/apps/{id}/grants/revoke":             {path: "/api/apps/$app/grants/revoke", body: `{"keys":["FAL_KEY"]}`},
@@ -405,6 +430,7 @@ func TestAccess(t *testing.T) {
 			}
 		}
 	}
+	w.checkAnswered()
 }
 
 // A key can't act in a team that the header names and that its user is not in,
@@ -419,7 +445,7 @@ func TestTeamHeaderOpensNoOtherTeam(t *testing.T) {
 				foreign = "acme"
 			}
 			want := row.want[name]
-			if !row.isPage() && want != "401" && !strings.HasPrefix(row.pattern, "/api/device/") {
+			if !row.isPage() && want != "401" && !strings.HasPrefix(row.pattern, "/api/device/") && row.pattern != "/api/openapi.json" {
 				want = "403"
 			}
 			got := w.try(row, name, "X-Infsh-Team", foreign)

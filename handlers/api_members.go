@@ -141,14 +141,14 @@ func (s *server) revokeInvite(w http.ResponseWriter, r *http.Request, actor team
 func memberJSON(teamID string, m account.Member) api.Member {
 	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte("infsh membership "+teamID+" "+m.UserID)).String()
 	return api.Member{
-		Object: object(id, m.JoinedAt, m.JoinedAt), UserID: m.UserID, TeamID: teamID, Role: string(m.Role),
+		Owned: owned(id, m.UserID, teamID, m.JoinedAt, m.JoinedAt), Role: string(m.Role),
 		User: api.MemberUser{ID: m.UserID, Email: m.Email},
 	}
 }
 
 func inviteJSON(i account.Invite) api.Invite {
 	return api.Invite{
-		Object: object(i.ID, i.CreatedAt, i.CreatedAt), TeamID: i.TeamID, Email: i.Email, Role: string(i.Role), Status: string(i.Status),
+		Owned: owned(i.ID, i.InvitedByID, i.TeamID, i.CreatedAt, i.CreatedAt), Email: i.Email, Role: string(i.Role), Status: string(i.Status),
 		ExpiresAt: i.ExpiresAt, InvitedBy: api.MemberUser{ID: i.InvitedByID, Email: i.InvitedBy},
 	}
 }

@@ -71,6 +71,7 @@ func (s *server) routes() []route {
 		// Signing in.
 		pub("GET", "/{$}", s.home),
 		pub("GET", "/static/", s.static),
+		pub("GET", "/docs/api", s.apiDocsPage),
 		pub("GET", "/setup", s.setupPage),
 		pub("POST", "/setup", s.setup),
 		pub("GET", "/login", s.loginPage),
@@ -159,7 +160,18 @@ func (s *server) routes() []route {
 		ap("POST", "/api/apps/list", s.listApps),
 		creating("/api/apps", s.deployApp),
 		ap("POST", "/api/apps/check", s.check),
+		ap("POST", "/api/apps/run", s.runApp),
 		ap("GET", "/api/apps/{id}", s.getApp),
+		ap("POST", "/api/apps/{id}", s.updateApp),
+		ap("DELETE", "/api/apps/{id}", s.deleteApp),
+		ap("POST", "/api/apps/{id}/versions/list", s.listVersions),
+		ap("GET", "/api/apps/{id}/versions/{version}", s.getVersion),
+		ap("PUT", "/api/apps/{id}/versions/{version}/current", s.makeVersionCurrent),
+		ap("POST", "/api/apps/{id}/duplicate", s.notOffered),
+		ap("POST", "/api/apps/{id}/transfer", s.notOffered),
+		ap("POST", "/api/apps/{id}/visibility", s.notOffered),
+		ap("POST", "/api/apps/{id}/status", s.notOffered),
+		ap("POST", "/api/apps/{id}/license", s.notOffered),
 		ap("GET", "/api/apps/{namespace}/{name}", s.getAppByName),
 		ap("POST", "/api/apps/{id}/grants/list", s.listGrants),
 		ap("POST", "/api/apps/{id}/grants/approve", s.approveGrants),
@@ -179,6 +191,8 @@ func (s *server) routes() []route {
 		ap("DELETE", "/api/apikeys/{id}", s.revokeAPIKey),
 		pub("POST", "/api/device/code", s.startDevice),
 		pub("POST", "/api/device/token", s.pollDevice),
+
+		pub("GET", "/api/openapi.json", s.openAPI),
 
 		// Runners.
 		{method: "POST", path: "/internal/v1/resolve", access: runner, api: s.resolve},

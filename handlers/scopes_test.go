@@ -46,6 +46,17 @@ POST   /api/apps/list                 apps:read
 POST   /api/apps                      apps:write
 POST   /api/apps/check                apps:read
 GET    /api/apps/{id}                 apps:read
+POST   /api/apps/run apps:read
+POST   /api/apps/{id} apps:read+apps:write
+DELETE /api/apps/{id} apps:write
+POST   /api/apps/{id}/versions/list apps:read
+GET    /api/apps/{id}/versions/{version} apps:read
+PUT    /api/apps/{id}/versions/{version}/current apps:write
+POST   /api/apps/{id}/duplicate apps:read
+POST   /api/apps/{id}/transfer apps:read
+POST   /api/apps/{id}/visibility apps:read
+POST   /api/apps/{id}/status apps:read
+POST   /api/apps/{id}/license apps:read
 GET    /api/apps/{namespace}/{name}   apps:read
 POST   /api/apps/{id}/grants/list     apps:read
 POST   /api/apps/{id}/grants/approve  secrets:write

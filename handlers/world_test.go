@@ -1,7 +1,11 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -157,6 +161,7 @@ func (w *world) populate() {
 	}
 	w.ids = strings.NewReplacer(
 		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$webhook", hook.ID, "$bare", bare, "$app", deployed.ID,
+		"$version", deployed.Current.ID,
 		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
 	)
 	w.canaries = append(w.canaries, waiting.DeviceCode.Reveal(), code.Reveal())
@@ -223,11 +228,16 @@ func (w *world) login(actor team.Actor) string {
 	if err := w.services.Devices.Approve(ctx, actor, start.UserCode); err != nil {
 		t.Fatal(err)
 	}
-	done, err := w.services.Devices.Poll(ctx, start.DeviceCode, from)
-	if err != nil {
-		t.Fatal(err)
+	r := request("POST", "/api/device/token", fmt.Sprintf(`{"device_code":%q}`, start.DeviceCode.Reveal()))
+	r.RemoteAddr = from.RemoteAddr + ":40000"
+	res := w.do(r)
+	var done struct {
+		Key string `json:"api_key"`
 	}
-	return done.Token.Reveal()
+	if err := json.Unmarshal(res.Body.Bytes(), &done); err != nil || done.Key == "" {
+		t.Fatalf("the approved login answered %d: %v", res.Code, err)
+	}
+	return done.Key
 }
 
 func (w *world) signIn(email string) (cookie string) {
@@ -274,8 +284,15 @@ func (w *world) present(r *http.Request, c credentials) {
 }
 
 func (w *world) do(r *http.Request) *httptest.ResponseRecorder {
+	w.t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	rec := httptest.NewRecorder()
 	w.handlers.Main.ServeHTTP(rec, r)
+	w.holdToContract(r, string(body), rec)
 	return rec
 }
 

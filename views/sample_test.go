@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/a-h/templ"
+
+	"infsh/openapi"
 )
 
 // hostile is a description that would run, fetch or mislead if it were not
@@ -55,6 +57,15 @@ func sampleSecrets(canEdit bool) Secrets {
 }
 
 var sampleUsedBy = []AppRef{{Name: "acme/summariser"}, {Name: "acme/nightly-report", Optional: true}}
+
+// sampleAPI is the API's own description.
+func sampleAPI() APIDocs {
+	outline, err := openapi.ReadOutline()
+	if err != nil {
+		panic(err)
+	}
+	return outline
+}
 
 func sampleAppDetail() AppDetail {
 	return AppDetail{
@@ -264,6 +275,7 @@ func samplePages(theme Theme) []sample {
 		{"setup-errors", SetupPage(public, SetupForm{Email: "ada", Team: "Acme!", Errors: FieldErrors{"code": "This code is not the one that the server printed.", "email": "Enter an email address, such as name@example.com.", "password": "Use 10 characters or more.", "team": "Use lower-case letters, digits and dashes."}})},
 		{"login", LoginPage(public, LoginForm{Next: "/settings/secrets"})},
 		{"login-throttled", LoginPage(public, LoginForm{Email: "ada@acme.example", Throttled: "Too many tries. Wait 40 seconds, then try again.", Errors: FieldErrors{"": "Email and password do not match."}})},
+		{"api", APIDocsPage(public, sampleAPI())},
 		{"error", ErrorPage(public, ErrorPageModel{Status: 404, Title: "There is nothing here", Detail: "The address may be mistyped, or belong to a team that you are not in.", RequestID: "01HV8-7f3a0c"})},
 		{"secrets", SecretsPage(secrets, sampleSecrets(true))},
 		{"secrets-flash", SecretsPage(flashed, sampleSecrets(true))},

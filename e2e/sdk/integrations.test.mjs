@@ -16,7 +16,7 @@ test('integrations are asked for and not there yet', async () => {
 test('requirements are checked before anything runs', async () => {
   await ada.secrets.create({ key: 'OPENAI_API_KEY', value: 'sk-0123456789abcdef' });
   const { data: satisfied } = await ada.integrations.checkRequirements({ secrets: [{ key: 'OPENAI_API_KEY' }] });
-  assert.deepEqual(satisfied, { satisfied: true, errors: [] });
+  assert.deepEqual([satisfied.satisfied, satisfied.errors], [true, []]);
   const { data: unmet } = await ada.integrations.checkRequirements({
     secrets: [{ key: 'FAL_KEY', description: 'For images' }, { key: 'SENTRY_DSN', optional: true }],
     integrations: [{ key: 'google.sheets' }],
