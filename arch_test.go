@@ -52,6 +52,7 @@ var imports = map[string][]string{
 	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret", "webhook"},
 	// Tests' own.
 	"db/dbtest": {"db", "envelope", "team"},
+	"bench":     {},
 	"e2e":       {},
 	// Makes openapi/openapi.json.
 	"tools/openapi": {"api"},
