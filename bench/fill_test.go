@@ -134,6 +134,7 @@ var columns = []struct {
 	{"secret_versions", []string{"team_id", "secret_id", "version", "value", "hint", "created_by", "created_at"}},
 	{"apps", []string{"id", "team_id", "namespace", "name", "description", "version_id", "created_by", "created_at", "updated_at"}},
 	{"app_versions", []string{"id", "team_id", "app_id", "number", "digest", "requirements", "created_by", "created_at"}},
+	{"app_grants", []string{"team_id", "app_id", "key", "source_key", "state", "requested_by", "requested_version", "requested_at"}},
 }
 
 // fillSome writes the teams of one transaction, table by table.
@@ -205,6 +206,7 @@ func teamRows(kek *envelope.KEK, team int, rows map[string][][]any) error {
 		add("secrets", secretID, teamID, key, "For measuring", 1, user, user, now, now)
 		add("secret_versions", teamID, secretID, 1, sealed, hint, user, now)
 		if n < keysDeclared {
+			add("app_grants", teamID, app, key, key, "granted", user, version, now)
 			declared = append(declared, secret.Requirement{Kind: secret.KindSecret, Key: key, Description: "For measuring"})
 		}
 	}

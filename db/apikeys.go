@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -98,27 +99,60 @@ func (r ownedKeyRow) key() auth.Key {
 	return k
 }
 
+// keyQuery is one request's question; the hash is in hex.
+type keyQuery struct{ tokenHash, teamName string }
+
+type keyFound struct {
+	key        auth.Key
+	membership auth.Membership
+}
+
+// Key joins others that ask at the same time.
 func (s *Auth) Key(ctx context.Context, tokenHash []byte, teamName string) (auth.Key, auth.Membership, error) {
-	// The team is the key's own, or the one of that name; the membership is
-	// asked for in either.
-	join, args := "LEFT JOIN teams t ON t.id = k.team_id", []any{tokenHash}
-	if teamName != "" {
-		join, args = "LEFT JOIN teams t ON t.username = ?", []any{teamName, tokenHash}
+	f, err := found(ctx, s.db.keys, keyQuery{hex.EncodeToString(tokenHash), teamName})
+	return f.key, f.membership, err
+}
+
+// keyStatement finds keys with the membership in the key's own team, or in the
+// one that is named.
+func keyStatement(q querier) string {
+	hash := "unhex(w.token_hash)"
+	if q.dialect == postgresDialect {
+		hash = "decode(w.token_hash, 'hex')"
 	}
-	var r ownedKeyRow
-	err := s.statement().get(ctx, &r, "SELECT "+keyColumns+", "+keyMembershipColumns+`
-		FROM api_keys k
-		JOIN users u ON u.id = k.user_id
-		`+join+`
+	return "SELECT w.n, " + keyColumns + ", " + keyMembershipColumns + `
+		FROM ` + q.wanted("token_hash", "team_name") + `
+		CROSS JOIN api_keys k
+		CROSS JOIN users u
+		LEFT JOIN teams t ON t.id = CASE w.team_name WHEN '' THEN k.team_id ELSE (SELECT id FROM teams WHERE username = w.team_name) END
 		LEFT JOIN memberships m ON m.team_id = t.id AND m.user_id = k.user_id
-		WHERE k.token_hash = ?`, args...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return auth.Key{}, auth.Membership{}, noKey()
+		WHERE k.token_hash = ` + hash + ` AND u.id = k.user_id`
+}
+
+// readKeys answers a group of requests.
+func (d *DB) readKeys(ctx context.Context, wanted []keyQuery) ([]answer[keyFound], error) {
+	out := make([]answer[keyFound], len(wanted))
+	columns := make([][]string, 2)
+	for i, w := range wanted {
+		columns[0], columns[1] = append(columns[0], w.tokenHash), append(columns[1], w.teamName)
+		out[i].err = noKey()
 	}
+	q := d.statement()
+	err := q.each(ctx, keyStatement(q), q.lists(columns), func(scan func(...any) error) error {
+		var n int64
+		var k ownedKeyRow
+		m := &k.membershipRow
+		if err := scan(&n, &k.ID, &k.Kind, &k.keyRow.TeamID, &k.UserID, &k.Email, &k.Name, &k.LastFour, &k.Scopes, &k.CreatedAt, &k.LastUsedAt, &k.ExpiresAt,
+			&k.Service, &k.AppID, &k.AppName, &m.TeamID, &m.TeamName, &m.Role, &m.MembersMayEdit); err != nil {
+			return err
+		}
+		out[q.place(n)] = answer[keyFound]{value: keyFound{k.key(), m.membership()}}
+		return nil
+	})
 	if err != nil {
-		return auth.Key{}, auth.Membership{}, fmt.Errorf("read the API key: %w", err)
+		return nil, fmt.Errorf("read API keys: %w", err)
 	}
-	return r.key(), r.membership(), nil
+	return out, nil
 }
 
 func (s *Auth) Keys(ctx context.Context, team, user string) ([]auth.Key, error) {

@@ -10,9 +10,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -20,14 +17,7 @@ import (
 
 	"infsh/audit"
 	"infsh/problem"
-)
-
-const (
-	// busyTimeout is how long SQLite waits for another process's lock, such
-	// as that of an `infsh admin` command beside the server.
-	busyTimeout = 10 * time.Second
-	// sqliteReaders is how many connections read while one writes.
-	sqliteReaders = 4
+	"infsh/secret"
 )
 
 func init() {
@@ -45,6 +35,8 @@ type DB struct {
 	committer      *committer
 	// changed is told of commits that changed something of a team.
 	changed func()
+	runs    *groups[runQuery, answer[secret.RunData]]
+	keys    *groups[keyQuery, answer[keyFound]]
 	// Of PostgreSQL alone.
 	connector *connector
 	limits    limits
@@ -59,68 +51,21 @@ const (
 	postgresDialect dialect = "postgres"
 )
 
-// OpenSQLite opens the file, and makes it with mode 0600 if it isn't there.
-// Its folder must exist.
-func OpenSQLite(ctx context.Context, path string) (*DB, error) {
-	// SQLite gives its WAL and shared-memory files the mode of the database,
-	// so the mode is set before SQLite sees the file.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
-		return nil, fmt.Errorf("make the database private: %w", err)
-	}
-	writer, err := sqlx.Open("sqlite", sqliteDSN(path, "_txlock", "immediate"))
-	if err != nil {
-		return nil, err
-	}
-	writer.SetMaxOpenConns(1)
-	reader, err := sqlx.Open("sqlite", sqliteDSN(path, "_pragma", "query_only(1)"))
-	if err != nil {
-		return nil, errors.Join(err, writer.Close())
-	}
-	reader.SetMaxOpenConns(sqliteReaders)
-	reader.SetMaxIdleConns(sqliteReaders)
-	return ready(ctx, &DB{writer: writer, reader: reader, dialect: sqliteDialect})
-}
-
-func sqliteDSN(path string, option ...string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		abs = path
-	}
-	q := url.Values{}
-	for _, p := range []string{
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-		"journal_mode(WAL)",
-		// FULL syncs the WAL at each commit: NORMAL would lose the last ones
-		// in a power cut.
-		"synchronous(FULL)",
-		"foreign_keys(1)",
-		// Deleted ciphertexts are overwritten, not just unlinked.
-		"secure_delete(1)",
-		"trusted_schema(0)",
-	} {
-		q.Add("_pragma", p)
-	}
-	for i := 0; i+1 < len(option); i += 2 {
-		q.Add(option[i], option[i+1])
-	}
-	return (&url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}).String()
-}
-
 func ready(ctx context.Context, d *DB) (*DB, error) {
 	d.committer = newCommitter(d.appendGroup)
+	d.runs = reading(d, d.readRuns)
+	d.keys = reading(d, d.readKeys)
 	if err := d.Ping(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("reach the database: %w", err), d.Close())
 	}
 	return d, nil
 }
 
-// Close waits for audit entries that are to be written, and for running
-// statements.
+// Close waits for what is at the database, and for audit entries that are to be
+// written.
 func (d *DB) Close() error {
+	d.keys.close()
+	d.runs.close()
 	d.committer.close()
 	err := d.writer.Close()
 	if d.reader != d.writer {

@@ -10,45 +10,45 @@ import (
 	"infsh/secret"
 )
 
-// runRow is either the app's version, whose declared key is empty, or the grant
-// of a key that it declares with the current version of the secret, whose id is
-// empty if the key is not granted or the secret not set.
-type runRow struct {
-	ID           string `db:"id"`
-	Declared     string `db:"declared"`
-	State        string `db:"state"`
-	Key          string `db:"key"`
-	Version      int64  `db:"version"`
-	Bytes        []byte `db:"bytes"`
-	Requirements string `db:"requirements"`
+// runQuery is one run's question.
+type runQuery struct{ team, namespace, name, versionID string }
+
+// ForRun implements secret.Store. It joins others that ask at the same time.
+func (s *Secrets) ForRun(ctx context.Context, team, namespace, name, versionID string) (secret.RunData, error) {
+	return found(ctx, s.db.runs, runQuery{team, namespace, name, versionID})
 }
 
-// forRun is one statement, so that it reads one snapshot in one round trip. The
-// first row is the app's version with the team's key; the others are the
-// declared secrets that are asked for, each of them found by an index of its own.
+// runStatement reads what the wanted runs need, in one statement: so each of
+// them sees one snapshot, and they all share one round trip. A run's row with an
+// empty state is its app's version with the team's wrapped key; the others are
+// the grants of the keys that it declares, with the current version of the
+// secret, whose number is 0 if the key is not granted or the secret not set.
 // Which secret is injected for a declared key is decided by the join of grants
 // with secrets, and nowhere else: what is not granted is not even read.
-func forRun(q querier, versionID string) string {
-	version := "v.id = a.version_id"
-	if versionID != "" {
-		version = "v.id = ?"
-	}
-	return `WITH run AS (
-		SELECT a.team_id, a.id AS app_id, v.id AS version_id, v.requirements, t.wrapped_dek
-		FROM apps a
-		JOIN app_versions v ON v.team_id = a.team_id AND v.app_id = a.id AND ` + version + `
-		JOIN teams t ON t.id = a.team_id
-		WHERE a.team_id = ? AND a.namespace = ? AND a.name = ?
+//
+// Each step is a look-up by an index. SQLite keeps the order of a CROSS JOIN,
+// where it would otherwise read all secrets of the team.
+func runStatement(q querier) string {
+	return `WITH run AS MATERIALIZED (
+		SELECT w.n, a.team_id, a.id AS app_id, v.id AS version_id, v.requirements, t.wrapped_dek
+		FROM ` + q.wanted("team_id", "namespace", "name", "version_id") + `
+		CROSS JOIN apps a
+		CROSS JOIN app_versions v
+		CROSS JOIN teams t
+		WHERE a.team_id = w.team_id AND a.namespace = w.namespace AND a.name = w.name
+			AND v.team_id = a.team_id AND v.app_id = a.id AND v.id = CASE w.version_id WHEN '' THEN a.version_id ELSE w.version_id END
+			AND t.id = a.team_id
 	), declared AS (
-		SELECT run.team_id, run.app_id, ` + q.declaredKeys("run.requirements") + `
+		SELECT run.n, run.team_id, run.app_id, ` + q.declaredKeys("run.requirements") + `
 	)
-	SELECT version_id AS id, '' AS declared, '' AS state, '' AS key, 0 AS version, wrapped_dek AS bytes, requirements FROM run
+	SELECT n, version_id AS name, '' AS state, '' AS key, 0 AS version, wrapped_dek AS bytes, requirements FROM run
 	UNION ALL
-	SELECT COALESCE(v.secret_id, ''), d.key, g.state, g.source_key, COALESCE(s.version, 0), v.value, ''
+	SELECT d.n, d.key, g.state, g.source_key, COALESCE(v.version, 0), v.value, ''
 	FROM declared d
-	JOIN app_grants g ON g.team_id = d.team_id AND g.app_id = d.app_id AND g.key = d.key
+	CROSS JOIN app_grants g
 	LEFT JOIN secrets s ON s.team_id = g.team_id AND s.key = g.source_key AND g.state = 'granted'
-	LEFT JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = s.version`
+	LEFT JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = s.version
+	WHERE g.team_id = d.team_id AND g.app_id = d.app_id AND g.key = d.key`
 }
 
 // declaredKeys completes a SELECT from run with a row for each secret in a
@@ -57,43 +57,49 @@ func (q querier) declaredKeys(list string) string {
 	if q.dialect == postgresDialect {
 		return `r."Key" AS key FROM run, json_to_recordset(NULLIF(` + list + `, 'null')::json) AS r("Kind" text, "Key" text) WHERE r."Kind" = 'secret'`
 	}
-	return `r.value ->> 'Key' AS key FROM run, json_each(` + list + `) AS r WHERE r.value ->> 'Kind' = 'secret'`
+	return `r.value ->> 'Key' AS key FROM run CROSS JOIN json_each(` + list + `) AS r WHERE r.value ->> 'Kind' = 'secret'`
 }
 
-// ForRun implements secret.Store.
-func (s *Secrets) ForRun(ctx context.Context, team, namespace, name, versionID string) (secret.RunData, error) {
-	args := []any{team, namespace, name}
-	if versionID != "" {
-		args = append([]any{versionID}, args...)
+// readRuns answers a group of runs.
+func (d *DB) readRuns(ctx context.Context, wanted []runQuery) ([]answer[secret.RunData], error) {
+	out := make([]answer[secret.RunData], len(wanted))
+	columns := make([][]string, 4)
+	for i, w := range wanted {
+		for c, text := range []string{w.team, w.namespace, w.name, w.versionID} {
+			columns[c] = append(columns[c], text)
+		}
+		out[i].err = problem.New(problem.NotFound, "Not found: there is no such app in this team.")
+		out[i].value.Grants, out[i].value.Held = secret.Grants{}, map[envvar.Key]secret.Held{}
 	}
-	q := s.db.statement()
-	var rows []runRow
-	if err := q.list(ctx, &rows, forRun(q, versionID), args...); err != nil {
-		return secret.RunData{}, fmt.Errorf("read what a run needs: %w", err)
-	}
-	return runData(rows, team, namespace, name)
-}
-
-func runData(rows []runRow, team, namespace, name string) (secret.RunData, error) {
-	data := secret.RunData{Grants: make(secret.Grants, len(rows)), Held: make(map[envvar.Key]secret.Held, len(rows))}
-	for _, r := range rows {
-		if key := envvar.Key(r.Declared); key != "" {
-			data.Grants[key] = secret.Grant{Key: key, SourceKey: envvar.Key(r.Key), State: secret.GrantState(r.State)}
-			if r.ID != "" {
-				data.Held[key] = secret.Held{
-					Record: secret.Record{ID: r.ID, TeamID: team, Key: envvar.Key(r.Key), Version: r.Version},
-					Sealed: secret.Sealed{Number: r.Version, Value: r.Bytes},
+	q := d.statement()
+	err := q.each(ctx, runStatement(q), q.lists(columns), func(scan func(...any) error) error {
+		var n, version int64
+		var name, state, source, requirements string
+		var bytes []byte
+		if err := scan(&n, &name, &state, &source, &version, &bytes, &requirements); err != nil {
+			return err
+		}
+		i := q.place(n)
+		run := &out[i].value
+		if state != "" {
+			key := envvar.Key(name)
+			run.Grants[key] = secret.Grant{Key: key, SourceKey: envvar.Key(source), State: secret.GrantState(state)}
+			if version > 0 {
+				run.Held[key] = secret.Held{
+					Record: secret.Record{TeamID: wanted[i].team, Key: envvar.Key(source), Version: version},
+					Sealed: secret.Sealed{Number: version, Value: bytes},
 				}
 			}
-			continue
+			return nil
 		}
-		data.App, data.VersionID, data.WrappedDEK = namespace+"/"+name, r.ID, r.Bytes
-		if err := json.Unmarshal([]byte(r.Requirements), &data.Requirements); err != nil {
-			return secret.RunData{}, fmt.Errorf("requirements of version %s: %w", r.ID, err)
+		run.App, run.VersionID, run.WrappedDEK = wanted[i].namespace+"/"+wanted[i].name, name, bytes
+		if out[i].err = json.Unmarshal([]byte(requirements), &run.Requirements); out[i].err != nil {
+			out[i].err = fmt.Errorf("requirements of version %s: %w", name, out[i].err)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what runs need: %w", err)
 	}
-	if data.VersionID == "" {
-		return secret.RunData{}, problem.New(problem.NotFound, "Not found: there is no such app in this team.")
-	}
-	return data, nil
+	return out, nil
 }

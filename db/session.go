@@ -23,12 +23,8 @@ type session struct {
 	generation int64
 	pooled     bool
 	// spoiled is set after an error that the next user should not inherit.
-	spoiled bool
-
-	// prepared are statements of this session. A statement is prepared when it
-	// comes a second time; seen has those that came once.
-	prepared map[string]driver.Stmt
-	seen     map[string]struct{}
+	spoiled    bool
+	statements statements
 }
 
 // pqConn is what lib/pq's connection can do.
@@ -44,16 +40,8 @@ type pqConn interface {
 	driver.Validator
 }
 
-const (
-	// maxPrepared bounds the statements that a session keeps: the server pays
-	// for each with memory. Statements whose text has a list's length in it
-	// would otherwise add up.
-	maxPrepared = 96
-	maxSeen     = 512
-)
-
 func newSession(inner pqConn, c *connector, wire *patientConn, generation int64, pooled bool) *session {
-	return &session{pqConn: inner, connector: c, wire: wire, generation: generation, pooled: pooled, prepared: map[string]driver.Stmt{}, seen: map[string]struct{}{}}
+	return &session{pqConn: inner, connector: c, wire: wire, generation: generation, pooled: pooled, statements: newStatements()}
 }
 
 // IsValid reports whether the session goes back into the pool.
@@ -183,27 +171,10 @@ func (s *session) ExecContext(ctx context.Context, query string, args []driver.N
 // statement returns the prepared form of a query, or nil for one that is sent
 // as it is.
 func (s *session) statement(ctx context.Context, query string, args []driver.NamedValue) (driver.Stmt, error) {
-	if stmt, ok := s.prepared[query]; ok {
-		return stmt, nil
-	}
-	// Without arguments it may be several statements in one, or BEGIN.
-	if s.pooled || len(args) == 0 || len(s.prepared) >= maxPrepared {
+	if s.pooled {
 		return nil, nil
 	}
-	if _, again := s.seen[query]; !again {
-		if len(s.seen) >= maxSeen {
-			clear(s.seen)
-		}
-		s.seen[query] = struct{}{}
-		return nil, nil
-	}
-	stmt, err := s.pqConn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	delete(s.seen, query)
-	s.prepared[query] = stmt
-	return stmt, nil
+	return s.statements.find(ctx, s.pqConn, query, args)
 }
 
 // note keeps sessions out of the pool that an error tells to be of no more use,

@@ -95,19 +95,29 @@ var risky = []rule{
 
 // match reports why the first rule that covers k does.
 func match(rules []rule, k Key) (why string, ok bool) {
+	name := string(k)
 	for _, r := range rules {
 		for _, pattern := range r.patterns {
-			name := string(k)
-			if r.anyCase {
-				name, pattern = strings.ToUpper(name), strings.ToUpper(pattern)
-			}
-			// A name has no slash, so * matches any run of its characters.
-			if matched, _ := path.Match(pattern, name); matched {
+			if covers(pattern, name, r.anyCase) {
 				return r.why, true
 			}
 		}
 	}
 	return "", false
+}
+
+// covers reports whether name is as a pattern says. Each run of an app asks it
+// of each of its keys, so what is plainly different is not matched as a pattern.
+func covers(pattern, name string, anyCase bool) bool {
+	if anyCase {
+		name, pattern = strings.ToUpper(name), strings.ToUpper(pattern)
+	}
+	if first := pattern[0]; first != '*' && (name == "" || first != name[0]) {
+		return false
+	}
+	// A name has no slash, so * matches any run of its characters.
+	matched, _ := path.Match(pattern, name)
+	return matched
 }
 
 // Risk classifies the name. Names are matched case-sensitively, as the
@@ -131,7 +141,10 @@ func (k Key) Permit(allowRisky bool) error {
 	if why, ok := match(refused, k); ok {
 		return &NameError{Key: k, Risk: Refused, Reason: fmt.Sprintf("%s is not allowed: it %s; choose another name", k, why)}
 	}
-	if why, ok := match(risky, k); ok && !allowRisky {
+	if allowRisky {
+		return nil
+	}
+	if why, ok := match(risky, k); ok {
 		return &NameError{Key: k, Risk: Risky, Reason: fmt.Sprintf(
 			"%s needs your confirmation: it %s; if that is what you want, repeat with --allow-risky-name (in the page: tick the box that allows this name)", k, why)}
 	}

@@ -65,7 +65,7 @@ type RunData struct {
 	// and its source key.
 	Grants Grants
 	// Held has what is injected for each declared key that is granted and set.
-	// A Held's Record has no more than its ID, team, key and version.
+	// A Held's Record has no more than its team, key and version.
 	Held map[envvar.Key]Held
 }
 
