@@ -25,7 +25,7 @@ func (h *hunt) driveCommandLine(key string) {
 	h.cli(owner, "secrets", "set", "CLI_MADE_KEY", quotedValue)
 	h.cli(command{key: key, stdin: plainValue + "\n"}, "secrets", "set", "CLI_MADE_KEY", "-d", "from standard input")
 	h.cli(command{key: key, stdin: keyValue}, "secrets", "set", "CLI_MADE_KEY", "-")
-	for _, args := range [][]string{{"list"}, {"list", "--json"}, {"get", "CLI_MADE_KEY"}, {"get", "CLI_MADE_KEY", "--json"}, {"history", "CLI_MADE_KEY"}, {"rollback", "CLI_MADE_KEY", "--to", "1"}, {"activate", "CLI_MADE_KEY", "--version", "3"}} {
+	for _, args := range [][]string{{"list"}, {"list", "--json"}, {"get", "CLI_MADE_KEY"}, {"get", "CLI_MADE_KEY", "--json"}, {"history", "CLI_MADE_KEY"}, {"rollback", "CLI_MADE_KEY", "--to", "1"}, {"activate", "CLI_MADE_KEY", "--version", "3"}, {"activate", "CLI_MADE_KEY", "--version", "4"}} {
 		h.cli(owner, append([]string{"secrets"}, args...)...)
 	}
 	h.cli(owner, "secrets", "get", "CLI_MADE_KEY", "--reveal")

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
@@ -25,6 +26,7 @@ func (h *hunt) driveForms(v *visitor) {
 	h.want(http.StatusSeeOther, v.post(page+"/OPENAI_API_KEY/rollback", form("version", "1")))
 	h.want(http.StatusSeeOther, v.post(page+"/OPENAI_API_KEY", form("_method", "PUT", "value", phraseValue, "stage", "on")))
 	h.want(http.StatusSeeOther, v.post(page+"/OPENAI_API_KEY/activate", form("version", "2")))
+	h.want(http.StatusSeeOther, v.post(page+"/OPENAI_API_KEY/activate", form("version", "3")))
 	for _, path := range []string{page, page + "?q=OPENAI", page + "/OPENAI_API_KEY", page + "/OPENAI_API_KEY?edit", page + "/TLS_KEY?delete", "/settings/activity", "/settings/account"} {
 		h.want(http.StatusOK, v.get(path))
 	}
@@ -96,6 +98,8 @@ func (h *hunt) driveAccount(v *visitor) {
 	h.want(http.StatusSeeOther, other.post("/logout", form()))
 }
 
+var inviteCode = regexp.MustCompile(`^[A-Z2-7]{26}`)
+
 // driveKeys makes API keys on the page, by the API and by the operator's
 // command, and returns the owner's.
 func (h *hunt) driveKeys(v *visitor) (owner string) {
@@ -106,6 +110,18 @@ func (h *hunt) driveKeys(v *visitor) (owner string) {
 	h.plant("runner's key from the dialog", tokenPattern.FindString(made.Body))
 	h.meant("runner's key from the dialog")
 	h.want(http.StatusOK, v.get("/settings/apikeys"))
+
+	// The code of an invite is shown in its link, and put into the cookie of who
+	// opens that.
+	made = h.want(http.StatusOK, v.post("/settings/members/invites", form("email", "ina@example.com", "role", "member")))
+	_, rest, _ := strings.Cut(made.Body, "/invite?code=")
+	invite := h.plant("code of an invite", inviteCode.FindString(rest))
+	h.meant("code of an invite")
+	h.want(http.StatusSeeOther, v.get("/invite?code="+invite))
+	h.meant("code of an invite")
+	for _, path := range []string{"/invite", "/settings/members", "/settings/activity"} {
+		h.want(http.StatusOK, v.get(path))
+	}
 	h.want(http.StatusUnprocessableEntity, v.post("/settings/apikeys", form("name", "", "preset", "all")))
 	h.want(http.StatusBadRequest, v.post("/settings/apikeys", form("name", "x", "preset", plainValue)))
 
