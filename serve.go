@@ -38,9 +38,9 @@ const (
 	idleTimeout       = 60 * time.Second
 	// The handlers' own limit is narrower, and answers in words.
 	maxHeaderBytes = 48 << 10
-	// maxConnections bounds the memory that connections take, at some 20 KiB
-	// each and their headers.
-	maxConnections = 2048
+	// maxConnections bounds the memory that connections take: at some 45 KiB
+	// each while their headers come slowly, that is 45 MiB.
+	maxConnections = 1024
 	minConnections = 16
 	// shutdownTimeout leaves room within the 10 s that a supervisor is promised.
 	shutdownTimeout = 9 * time.Second

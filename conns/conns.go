@@ -7,7 +7,8 @@
 // longest. A connection waits for its client before a request, while the
 // headers and the body arrive, while the answer is not taken, and between
 // requests; one whose request is being worked on is never closed. If no
-// connection waits, the new one is closed.
+// connection waits, or only of addresses that have fewer than the new one's, the
+// new one is closed.
 //
 // Whoever holds many idle or slow connections so pushes out their own first.
 // Behind a proxy all connections have the proxy's address, which changes
@@ -121,7 +122,7 @@ func (l *Limit) admit(inner net.Conn) net.Conn {
 	var victim *conn
 	if len(l.open) >= l.max {
 		l.refused.Add(1)
-		if victim = l.victim(); victim == nil {
+		if victim = l.victim(); victim == nil || l.from[victim.from] < l.from[c.from] {
 			l.mu.Unlock()
 			return nil
 		}

@@ -107,6 +107,32 @@ func TestAFloodPushesOutItself(t *testing.T) {
 	}
 }
 
+// While all of a flood is worked on, what comes after it does not take the
+// place of somebody else, who alone waits.
+func TestAFloodThatIsWorkedOnPushesOutNobody(t *testing.T) {
+	const most = 4
+	_, address, held, release := serve(t, most)
+	patient := dial(t, "127.0.0.2", address)
+	if err := ask(patient, "/"); err != nil || !answered(patient) {
+		t.Fatal("the first client is not answered")
+	}
+	for range most - 1 {
+		if err := ask(dial(t, "127.0.0.3", address), "/held"); err != nil {
+			t.Fatal(err)
+		}
+		<-held
+	}
+	for range most {
+		if c := dial(t, "127.0.0.3", address); !closed(c) {
+			t.Error("there was room for one more")
+		}
+	}
+	if err := ask(patient, "/"); err != nil || !answered(patient) {
+		t.Error("a client that waited between two requests lost its place")
+	}
+	close(release)
+}
+
 // A request that is worked on is finished, however many want its place.
 func TestWorkIsNotPushedOut(t *testing.T) {
 	const most = 4

@@ -54,11 +54,11 @@ func tryMount(t *testing.T) error {
 	return syscall.Unmount(dir, 0)
 }
 
-// smallDisk mounts a file system of 8 MiB.
+// smallDisk mounts a file system with room for what a test writes.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m,mode=0700"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", times(8, 64))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
