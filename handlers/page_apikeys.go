@@ -3,7 +3,9 @@ package handlers
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"infsh/auth"
 	"infsh/problem"
@@ -47,7 +49,10 @@ func (s *server) apiKeysPage(w http.ResponseWriter, r *http.Request, session aut
 		return err
 	}
 	if q.Has("add") {
-		form := newAPIKeyForm()
+		form, err := s.newAPIKeyForm(r, session)
+		if err != nil {
+			return err
+		}
 		if wants(r, "dialog") {
 			s.render(w, r, http.StatusOK, views.APIKeyDialog(p, form))
 			return nil
@@ -65,16 +70,38 @@ func (s *server) apiKeysPage(w http.ResponseWriter, r *http.Request, session aut
 		}
 		model.Revoke = &model.Rows[i]
 	}
+	if id := q.Get("takeover"); id != "" {
+		i := slices.IndexFunc(model.Rows, func(row views.APIKeyRow) bool { return row.ID == id && row.CanTakeOver })
+		if i < 0 {
+			return problem.New(problem.NotFound, "Not found: there is no such API key in this team.")
+		}
+		if wants(r, "dialog") {
+			s.render(w, r, http.StatusOK, views.TakeOverAPIKeyDialog(p, model.Rows[i]))
+			return nil
+		}
+		model.TakeOver = &model.Rows[i]
+	}
 	s.render(w, r, http.StatusOK, views.APIKeysPage(p, model))
 	return nil
 }
 
-func newAPIKeyForm() views.APIKeyForm {
-	form := views.APIKeyForm{Preset: presetAll}
-	for _, scope := range team.EveryScope() {
-		form.Choice = append(form.Choice, views.ScopeChoice{Scope: string(scope), Words: scopeWords[scope]})
+// newAPIKeyForm offers what the person can give a key.
+func (s *server) newAPIKeyForm(r *http.Request, session auth.Session) (views.APIKeyForm, error) {
+	form := views.APIKeyForm{Preset: presetAll, CanService: session.Actor.Can(team.ServiceAPIKey)}
+	apps, err := s.Apps.List(r.Context(), session.Actor)
+	if err != nil {
+		return form, err
 	}
-	return form
+	for _, a := range apps {
+		form.Apps = append(form.Apps, a.FullName())
+	}
+	slices.Sort(form.Apps)
+	for _, scope := range team.EveryScope() {
+		if len(team.Backed(team.Scopes{scope}, session.Actor.Role(), session.Actor.MembersMayEdit(), false)) > 0 {
+			form.Choice = append(form.Choice, views.ScopeChoice{Scope: string(scope), Words: scopeWords[scope]})
+		}
+	}
+	return form, nil
 }
 
 func (s *server) apiKeys(w http.ResponseWriter, r *http.Request, session auth.Session) (views.Page, views.APIKeys, error) {
@@ -98,6 +125,14 @@ func (s *server) apiKeyRow(k auth.Key, actor team.Actor) views.APIKeyRow {
 		ID: k.ID, Name: k.Name, Masked: k.Masked(), Kind: "API key", Scopes: k.EffectiveScopes().Strings(), Words: scopesInWords(k.Scopes),
 		CreatedBy: k.Email, Created: views.Ago(k.CreatedAt, s.now()), LastUsed: views.Ago(k.LastUsedAt, s.now()),
 		CanRevoke: actor.Can(team.RevokeAPIKey) && (k.UserID == actor.UserID() || actor.Role().AtLeast(team.Admin)),
+		App:       k.App.Name, Service: string(k.Service), Proposed: string(team.Member),
+		CanTakeOver: k.Kind == team.Key && !k.IsService() && actor.Can(team.ServiceAPIKey),
+	}
+	if k.Role.AtLeast(team.Admin) {
+		row.Proposed = string(team.Admin)
+	}
+	if !k.App.IsZero() && k.App.Name == "" {
+		row.App = "an app that was deleted"
 	}
 	if !k.ExpiresAt.IsZero() {
 		row.Expires = views.Stamp{At: k.ExpiresAt}
@@ -132,7 +167,11 @@ func scopesInWords(s team.Scopes) string {
 }
 
 func (s *server) createAPIKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	form := newAPIKeyForm()
+	form, err := s.newAPIKeyForm(r, session)
+	if err != nil {
+		return err
+	}
+	form.Expires, form.App, form.Service = r.PostForm.Get("expires"), r.PostForm.Get("app"), r.PostForm.Get("service_role")
 	form.Name, form.Preset, form.Scopes = r.PostForm.Get("name"), r.PostForm.Get("preset"), r.PostForm["scopes"]
 	var scopes *[]string
 	switch preset := presetScopes[form.Preset]; {
@@ -143,7 +182,16 @@ func (s *server) createAPIKeyForm(w http.ResponseWriter, r *http.Request, sessio
 	case form.Preset != presetAll && form.Preset != "":
 		return problem.Invalid("preset", "it must be all, runner, read or custom")
 	}
-	key, token, err := s.Keys.Create(r.Context(), session.Actor, auth.NewKey{Name: form.Name, Scopes: scopes})
+	if form.Preset != presetRunner {
+		form.App = "" // The page shows that choice to runners' keys alone.
+	}
+	expires, err := inDays(form.Expires, s.now())
+	if err != nil {
+		return err
+	}
+	key, token, err := s.Keys.Create(r.Context(), session.Actor, auth.NewKey{
+		Name: form.Name, Scopes: scopes, ExpiresAt: expires, App: form.App, ServiceRole: form.Service,
+	})
 	if err != nil {
 		fields, ok := fieldErrors(err)
 		if !ok {
@@ -176,10 +224,37 @@ func (s *server) createAPIKeyForm(w http.ResponseWriter, r *http.Request, sessio
 	return nil
 }
 
-func (s *server) revokeAPIKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	if r.PostForm.Get(methodField) != http.MethodDelete {
-		return problem.Invalid(methodField, "it must be DELETE")
+// inDays reads one of the form's choices; empty is never.
+func inDays(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
 	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 3660 {
+		return time.Time{}, problem.Invalid("expires", "it is a number of days from now")
+	}
+	return now.UTC().AddDate(0, 0, n), nil
+}
+
+// changeAPIKeyForm revokes a key or makes it the team's own.
+func (s *server) changeAPIKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	switch r.PostForm.Get(methodField) {
+	case http.MethodDelete:
+		return s.revokeAPIKeyForm(w, r, session)
+	case takeOverMethod:
+		key, err := s.Keys.TakeOver(r.Context(), session.Actor, r.PathValue("id"), r.PostForm.Get("service_role"))
+		if err != nil {
+			return err
+		}
+		return s.apiKeyChanged(w, r, session, flash{kind: flashService, subject: key.Name})
+	}
+	return problem.Invalid(methodField, "it must be DELETE or %s", takeOverMethod)
+}
+
+// takeOverMethod stands in the form that makes a key the team's own.
+const takeOverMethod = "SERVICE"
+
+func (s *server) revokeAPIKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	id := r.PathValue("id")
 	_, before, err := s.apiKeys(w, r, session)
 	if err != nil {
@@ -194,7 +269,11 @@ func (s *server) revokeAPIKeyForm(w http.ResponseWriter, r *http.Request, sessio
 	if err := s.Keys.Revoke(r.Context(), session.Actor, id); err != nil {
 		return err
 	}
-	f := flash{kind: flashRevoked, subject: name}
+	return s.apiKeyChanged(w, r, session, flash{kind: flashRevoked, subject: name})
+}
+
+// apiKeyChanged shows the list as it is now, and says what was done.
+func (s *server) apiKeyChanged(w http.ResponseWriter, r *http.Request, session auth.Session, f flash) error {
 	if !isPartial(r) {
 		s.leaveFlash(w, f)
 		redirect(w, r, "/settings/apikeys")

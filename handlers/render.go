@@ -118,6 +118,7 @@ const (
 	flashDeleted  flashKind = "deleted"
 	flashRolled   flashKind = "rolled_back"
 	flashRevoked  flashKind = "revoked"
+	flashService  flashKind = "service"
 	flashRole     flashKind = "role"
 	flashRemoved  flashKind = "removed"
 	flashPolicy   flashKind = "policy"
@@ -150,6 +151,7 @@ var flashWords = map[flashKind]string{
 	flashDeleted:   "%s was deleted, with all its versions.",
 	flashRolled:    "%s was rolled back.",
 	flashRevoked:   "The API key %s was revoked.",
+	flashService:   "The API key %s belongs to the team now.",
 	flashRole:      "The role of %s was changed.",
 	flashRemoved:   "%s was removed from the team.",
 	flashPolicy:    "The team's settings were saved.",

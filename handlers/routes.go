@@ -105,7 +105,7 @@ func (s *server) routes() []route {
 		pg("GET", "/settings/integrations", s.integrationsPage),
 		pg("GET", "/settings/apikeys", s.apiKeysPage),
 		pg("POST", "/settings/apikeys", s.createAPIKeyForm),
-		pg("POST", "/settings/apikeys/{id}", s.revokeAPIKeyForm),
+		pg("POST", "/settings/apikeys/{id}", s.changeAPIKeyForm),
 		pg("POST", "/settings/expected", s.dismissKeyForm),
 		pg("GET", "/settings/team", s.teamPage),
 		pg("POST", "/settings/team", s.renameTeamForm),

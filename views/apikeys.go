@@ -6,6 +6,7 @@ type APIKeys struct {
 	CanCreate bool
 	Add       *APIKeyForm // the dialog is open
 	Revoke    *APIKeyRow  // the confirmation is open
+	TakeOver  *APIKeyRow  // and so is that of making it the team's own
 	Created   *NewAPIKey  // the key that was just made
 }
 
@@ -21,7 +22,12 @@ type APIKeyRow struct {
 	Created   Stamp
 	LastUsed  Stamp
 	Expires   Stamp
+	App       string // the only app that it runs
+	Service   string // the role of a service key
 	CanRevoke bool
+	// CanTakeOver lets the key be made the team's own, with the role Proposed.
+	CanTakeOver bool
+	Proposed    string
 }
 
 // APIKeyForm makes an API key.
@@ -30,7 +36,15 @@ type APIKeyForm struct {
 	Preset string   // all, runner, read or custom
 	Scopes []string // ticked ones, for custom
 	Choice []ScopeChoice
-	Errors FieldErrors // name, preset, scopes
+	// Expires is in days, empty for never; Apps are those that a runner key may
+	// be bound to, and App the chosen one.
+	Expires string
+	Apps    []string
+	App     string
+	// CanService offers Service, the role of a service key; empty for one's own.
+	CanService bool
+	Service    string
+	Errors     FieldErrors // name, preset, scopes, expires_at, app, service_role
 }
 
 // ScopeChoice is a scope that the actor may give away.

@@ -109,13 +109,14 @@ func sampleAPIKeys() APIKeys {
 		Rows: []APIKeyRow{
 			{ID: "k1", Name: "production runner", Masked: "infsh_…4Tq2", Kind: "Runner key", Scopes: []string{"apps:execute"}, Words: "Runs apps, nothing else", CreatedBy: "ada@acme.example", Created: minutes(43200), LastUsed: minutes(1), CanRevoke: true},
 			{ID: "k2", Name: "ada’s laptop", Masked: "infsh_…Zz81", Kind: "Command line login", Scopes: []string{"secrets:read", "secrets:write", "apps:read", "apps:write", "apps:execute"}, Words: "Everything its maker may do", CreatedBy: "ada@acme.example", Created: minutes(600), LastUsed: minutes(30), Expires: Stamp{At: now.Add(720 * time.Hour), Relative: "in 30 days"}, CanRevoke: true},
-			{ID: "k3", Name: hostile, Masked: "infsh_…0aB9", Kind: "API key", Words: "Reads the masked list", Scopes: []string{"secrets:read"}, CreatedBy: "grace@acme.example", Created: minutes(100)},
+			{ID: "k4", Name: "nightly build", Masked: "infsh_…Qm4x", Kind: "Runner key", Scopes: []string{"apps:execute"}, Words: "Runs apps, nothing else", App: "acme/summarize", Service: "member", CreatedBy: "ada@acme.example", Created: minutes(900), CanRevoke: true},
+			{ID: "k3", Name: hostile, Masked: "infsh_…0aB9", Kind: "API key", Words: "Reads the masked list", Scopes: []string{"secrets:read"}, CreatedBy: "grace@acme.example", Created: minutes(100), CanTakeOver: true, Proposed: "member"},
 		},
 	}
 }
 
 func sampleAPIKeyForm() APIKeyForm {
-	return APIKeyForm{Preset: "custom", Scopes: []string{"secrets:read"}, Choice: []ScopeChoice{
+	return APIKeyForm{Preset: "custom", CanService: true, Apps: []string{"acme/summarize"}, Scopes: []string{"secrets:read"}, Choice: []ScopeChoice{
 		{"secrets:read", "See the masked list; reveal, if the role allows"},
 		{"secrets:write", "Add, change and delete secrets"},
 		{"apps:read", "See apps"},
@@ -215,6 +216,8 @@ func samplePages(theme Theme) []sample {
 	keysAdd.Add = &form
 	keysNew.Created = &NewAPIKey{Name: "production runner", Token: "infsh_8sJ2kQ4mN7pR1tV5xZ9bD3fH6jL0nP2rT4vX8yA1cE5gI7k", Runner: true}
 	keysRevoke.Revoke = &keys.Rows[0]
+	keysTake := sampleAPIKeys()
+	keysTake.TakeOver = &keys.Rows[3]
 
 	members, membersRole, membersRemove := sampleMembers(true), sampleMembers(true), sampleMembers(true)
 	members.MembersMayEdit = true
@@ -303,6 +306,7 @@ func samplePages(theme Theme) []sample {
 		{"apikeys-add", APIKeysPage(page("/settings/apikeys"), keysAdd)},
 		{"apikeys-created", APIKeysPage(page("/settings/apikeys"), keysNew)},
 		{"apikeys-revoke", APIKeysPage(page("/settings/apikeys"), keysRevoke)},
+		{"apikeys-take-over", APIKeysPage(page("/settings/apikeys"), keysTake)},
 		{"members", MembersPage(page("/settings/members"), members)},
 		{"members-member", MembersPage(member("/settings/members"), sampleMembers(false))},
 		{"members-role", MembersPage(page("/settings/members"), membersRole)},
@@ -338,6 +342,7 @@ func samplePartials() []sample {
 		{"APIKeyDialog", APIKeyDialog(p, sampleAPIKeyForm())},
 		{"APIKeyCreated", APIKeyCreated(p, keys)},
 		{"RevokeAPIKeyDialog", RevokeAPIKeyDialog(p, keys.Rows[0])},
+		{"TakeOverAPIKeyDialog", TakeOverAPIKeyDialog(p, keys.Rows[3])},
 		{"APIKeysSaved", APIKeysSaved(p, keys)},
 		{"MemberRoleDialog", MemberRoleDialog(p, MemberRole{Member: members.Rows[1], Choice: []string{"admin", "member"}})},
 		{"RemoveMemberDialog", RemoveMemberDialog(p, members.Rows[1])},
