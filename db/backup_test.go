@@ -22,6 +22,7 @@ import (
 	"infsh/redact"
 	"infsh/secret"
 	"infsh/team"
+	"infsh/webhook"
 )
 
 // canary is a value that no backup may show.
@@ -176,6 +177,14 @@ func fill(t testing.TB, d *dbtest.Database, kek *envelope.KEK) team.Actor {
 		t.Fatal(err)
 	}
 	if _, _, err := auth.NewKeys(d.Auth()).Create(t.Context(), owner, auth.NewKey{Name: "ci"}); err != nil {
+		t.Fatal(err)
+	}
+	staged := redact.NewValue(canary)
+	if _, err := secrets.Set(t.Context(), owner, secret.Create, secret.Write{Key: "STAGED", Value: &staged, Stage: true}); err != nil {
+		t.Fatal(err)
+	}
+	hooks := webhook.NewService(d.Webhooks(), kek, webhook.Guard{})
+	if _, _, err := hooks.Create(t.Context(), owner, webhook.New{URL: "https://hooks.example.com/", Events: []string{"secret.updated"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.AppendAudit(t.Context(), audit.Entry{Action: audit.ActLogin, ActorName: "nobody", Outcome: audit.Failed}); err != nil {

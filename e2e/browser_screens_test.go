@@ -42,7 +42,10 @@ func everyScreen(t *testing.T, browser context.Context) {
 		screen{"search", "/settings/secrets?q=stripe"},
 		screen{"no-match", "/settings/secrets?q=nothing"},
 		screen{"secret", "/settings/secrets/DATABASE_URL"},
+		screen{"secret-staged", "/settings/secrets/REPLICATE_API_TOKEN"},
 		screen{"delete", "/settings/secrets/DATABASE_URL?delete=1"},
+		screen{"webhooks", "/settings/webhooks"},
+		screen{"webhook", "/settings/webhooks/" + s.webhookID(owner)},
 		screen{"apps", "/settings/apps"},
 		screen{"app", "/settings/apps/acme/summarise"},
 		screen{"app-waiting", "/settings/apps/acme/daily-digest"},
@@ -250,12 +253,28 @@ func furnish(s *server) (owner, member user) {
 		requirement{"SLACK_BOT_TOKEN", "Posts the digest", false},
 		requirement{"ANTHROPIC_API_KEY", "Writes the digest", false},
 		requirement{"HUGGINGFACE_TOKEN", "Downloads of private models", false})
+	must(http.StatusOK, cyn.APIKey, "PUT", "/api/secrets/DATABASE_URL", map[string]any{"value": "postgres://app:sample4@db.internal:5432/acme", "stage": true})
+	must(http.StatusCreated, owner.APIKey, "POST", "/api/secrets", map[string]any{"key": "REPLICATE_API_TOKEN", "value": "r8_sample0000000000000000000000Zu7", "stage": true})
+	must(http.StatusCreated, owner.APIKey, "POST", "/api/webhooks", map[string]any{
+		"url": "https://hooks.example.invalid/services/T000/infsh-changes", "description": "Posts changes to #ops", "events": []string{"secret.updated", "apikey.created"},
+	})
 	runner := s.apiKey(owner, "production runner", "apps:execute")
 	s.apiKey(cyn, "audit script", "secrets:read", "apps:read")
 	must(http.StatusForbidden, member.APIKey, "GET", "/api/secrets/reveal/STRIPE_SECRET_KEY", nil)
 	must(http.StatusForbidden, runner, "POST", "/api/secrets/list", map[string]any{})
 	must(http.StatusOK, owner.APIKey, "GET", "/api/secrets/reveal/HF_TOKEN", nil)
 	return owner, member
+}
+
+// webhookID is the id of the team's only webhook.
+func (s *server) webhookID(u user) string {
+	s.t.Helper()
+	var list struct{ Items []struct{ ID string } }
+	s.call(u.APIKey, "POST", "/api/webhooks/list", map[string]any{}).json(s.t, &list)
+	if len(list.Items) != 1 {
+		s.t.Fatalf("there are %d webhooks, not one", len(list.Items))
+	}
+	return list.Items[0].ID
 }
 
 func between(text, before, after string) string {
