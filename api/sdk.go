@@ -98,6 +98,16 @@ type AppChangeBody struct {
 	sdkApp
 }
 
+// NotOfferedBody is what the SDK sends to the calls on an app that this server
+// does not do.
+type NotOfferedBody struct {
+	TeamID     Ignored `json:"team_id"`
+	Visibility Ignored `json:"visibility"`
+	Status     Ignored `json:"status"`
+	Message    Ignored `json:"message"`
+	License    Ignored `json:"license"`
+}
+
 // RunBody is the body of POST /apps/run, which runs nothing.
 type RunBody struct {
 	// App is namespace/name.

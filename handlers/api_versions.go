@@ -79,6 +79,9 @@ func (s *server) getVersion(w http.ResponseWriter, r *http.Request, actor team.A
 }
 
 func (s *server) makeVersionCurrent(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	if err := noBody(r); err != nil {
+		return err
+	}
 	changed, err := s.Apps.MakeCurrent(r.Context(), actor, r.PathValue("id"), r.PathValue("version"))
 	if err != nil {
 		return err
@@ -89,6 +92,10 @@ func (s *server) makeVersionCurrent(w http.ResponseWriter, r *http.Request, acto
 // notOffered answers what the SDK can ask of an app and this server has no use
 // for: an app is its team's alone, and has neither licences nor a shop window.
 func (s *server) notOffered(_ http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.NotOfferedBody
+	if err := decode(r, &body, mayBeEmpty); err != nil {
+		return err
+	}
 	if _, err := s.Apps.ByID(r.Context(), actor, r.PathValue("id")); err != nil {
 		return err
 	}

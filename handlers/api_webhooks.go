@@ -77,6 +77,9 @@ func (s *server) deleteWebhook(w http.ResponseWriter, r *http.Request, actor tea
 }
 
 func (s *server) testWebhook(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	if err := noBody(r); err != nil {
+		return err
+	}
 	sent, err := s.Webhooks.Test(r.Context(), actor, r.PathValue("id"))
 	if err != nil {
 		return err
@@ -85,6 +88,9 @@ func (s *server) testWebhook(w http.ResponseWriter, r *http.Request, actor team.
 }
 
 func (s *server) rotateWebhook(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	if err := noBody(r); err != nil {
+		return err
+	}
 	rotated, signing, err := s.Webhooks.RotateSecret(r.Context(), actor, r.PathValue("id"))
 	if err != nil {
 		return err

@@ -121,6 +121,12 @@ type decodeOption func(*decodeOptions)
 // mayBeEmpty takes no body for an empty object.
 func mayBeEmpty(o *decodeOptions) { o.mayBeEmpty = true }
 
+// noBody refuses a body that says anything.
+func noBody(r *http.Request) error {
+	var body struct{}
+	return decode(r, &body, mayBeEmpty)
+}
+
 // writeJSON answers with JSON. A value that can't be encoded is an error, not
 // half an answer.
 func writeJSON(w http.ResponseWriter, status int, v any) error {

@@ -137,7 +137,7 @@ func (c *contract) check(r *http.Request, body string, res *httptest.ResponseRec
 		if err := c.validate(pointer+"/content/application~1json/schema", body); err != nil {
 			return fmt.Errorf("its request: %w", err)
 		}
-	case body != "":
+	case body != "" && r.Method != http.MethodDelete: // What a DELETE holds means nothing.
 		return fmt.Errorf("it takes no body, and got one")
 	}
 	return nil

@@ -77,13 +77,13 @@ test('a run without its secrets is refused as the SDK knows it', async () => {
 test('what this server does not do is said, and an app is deleted', async () => {
   const { data: app } = await ada.apps.getByName('acme/summarizer');
   for (const call of [
-    ada.apps.duplicate(app.id),
-    ada.apps.transferOwnership(app.id, town.eve.team_id),
-    ada.apps.updateVisibility(app.id, 'public'),
-    ada.apps.updateStatus(app.id, 'maintenance'),
-    ada.apps.saveLicense(app.id, 'MIT'),
+    () => ada.apps.duplicate(app.id),
+    () => ada.apps.transferOwnership(app.id, town.eve.team_id),
+    () => ada.apps.updateVisibility(app.id, 'public'),
+    () => ada.apps.updateStatus(app.id, 'maintenance'),
+    () => ada.apps.saveLicense(app.id, 'MIT'),
   ]) {
-    await refused(call, 501, 'not_implemented');
+    await refused(call(), 501, 'not_implemented');
   }
   await refused(ada.apps.getLicense(app.id), 404, 'not_found');
   await refused(mia.apps.delete(app.id), 403, 'team_role_required');

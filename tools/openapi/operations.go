@@ -33,7 +33,7 @@ var operations = concat([]operation{
 	{route: "DELETE /api/apps/{id}", tag: "Apps", summary: "Delete an app with its versions and grants", about: roleNeeded, scope: "apps:write", answer: empty()},
 	{route: "POST /api/apps/{id}/versions/list", tag: "Apps", summary: "List an app's versions, the newest first", scope: "apps:read", list: true, answer: ok(api.List[api.AppVersion]{})},
 	{route: "GET /api/apps/{id}/versions/{version}", tag: "Apps", summary: "Show an app as it is in a version", scope: "apps:read", answer: ok(api.App{})},
-	{route: "PUT /api/apps/{id}/versions/{version}/current", tag: "Apps", summary: "Make a version the one that runs", about: "409 while a key that it requires is not granted.", scope: "apps:write", answer: ok(api.App{})},
+	{route: "PUT /api/apps/{id}/versions/{version}/current", tag: "Apps", summary: "Make a version the one that runs", about: "409 while a key that it requires is not granted.", scope: "apps:write", body: may(struct{}{}), answer: ok(api.App{})},
 	{route: "POST /api/apps/{id}/grants/list", tag: "Grants", summary: "List which keys the team lets an app have", scope: "apps:read", body: may(struct{}{}), answer: ok(api.Grants{})},
 	{route: "POST /api/apps/{id}/grants/approve", tag: "Grants", summary: "Let an app have keys", about: roleNeeded, scope: "secrets:write", body: need(api.GrantApproval{}), answer: ok(api.GrantDecision{})},
 	{route: "POST /api/apps/{id}/grants/revoke", tag: "Grants", summary: "Take keys away from an app", about: roleNeeded + " The next run does not receive them.", scope: "secrets:write", body: need(api.GrantRevocation{}, "keys"), answer: ok(api.GrantDecision{})},
@@ -54,8 +54,8 @@ var operations = concat([]operation{
 	{route: "GET /api/webhooks/{id}", tag: "Webhooks", summary: "Show a webhook", about: "Needs the role owner or admin.", scope: "teams:read", answer: ok(api.Webhook{})},
 	{route: "PUT /api/webhooks/{id}", tag: "Webhooks", summary: "Change a webhook", about: "Needs the role owner or admin. What is left out stays.", scope: "teams:write", body: need(api.WebhookUpdate{}), answer: ok(api.Webhook{})},
 	{route: "DELETE /api/webhooks/{id}", tag: "Webhooks", summary: "Remove a webhook", about: "Needs the role owner or admin.", scope: "teams:write", answer: empty()},
-	{route: "POST /api/webhooks/{id}/test", tag: "Webhooks", summary: "Send a message for a trial", about: "Needs the role owner or admin.", scope: "teams:write", answer: accepted(api.WebhookMessage{})},
-	{route: "POST /api/webhooks/{id}/rotate", tag: "Webhooks", summary: "Make a new signing secret", about: "Needs the role owner or admin. The answer holds it, this one time.", scope: "teams:write", answer: ok(api.WebhookCreated{})},
+	{route: "POST /api/webhooks/{id}/test", tag: "Webhooks", summary: "Send a message for a trial", about: "Needs the role owner or admin.", scope: "teams:write", body: may(struct{}{}), answer: accepted(api.WebhookMessage{})},
+	{route: "POST /api/webhooks/{id}/rotate", tag: "Webhooks", summary: "Make a new signing secret", about: "Needs the role owner or admin. The answer holds it, this one time.", scope: "teams:write", body: may(struct{}{}), answer: ok(api.WebhookCreated{})},
 	{route: "GET /api/webhooks/{id}/deliveries", tag: "Webhooks", summary: "List the latest messages, the newest first", about: "Needs the role owner or admin.", scope: "teams:read", answer: ok(api.WebhookMessages{})},
 
 	{route: "GET /api/teams", tag: "Teams", summary: "List the teams that the credential may act in", scope: "teams:read", answer: ok([]api.Team{})},
@@ -96,7 +96,7 @@ const roleNeeded = "Needs the role owner or admin, or a team whose members may e
 
 // notOffered are calls of the SDK for which this server has no use.
 func notOffered(what string) operation {
-	return operation{route: "POST /api/apps/{id}/" + what, tag: "Apps", summary: "Not offered: " + what, about: "501: an app belongs to its team, and is registered here for its secrets alone.", scope: "apps:read", answer: never()}
+	return operation{route: "POST /api/apps/{id}/" + what, tag: "Apps", summary: "Not offered: " + what, about: "501: an app belongs to its team, and is registered here for its secrets alone.", scope: "apps:read", body: may(api.NotOfferedBody{}), answer: never()}
 }
 
 func integrations(base, about string) []operation {
