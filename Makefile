@@ -16,7 +16,7 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o infsh .
 
 test: test-needs
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 45m ./...
 
 # Installs what the tests need if it is missing and that is permitted; else it
 # says what to install.

@@ -22,6 +22,7 @@ var ErrNoStore = errors.New("there is no store here yet")
 // PostgreSQL rows that are replaced meanwhile can't be vacuumed.
 func (d *DB) Backup(ctx context.Context, w io.Writer, program string, kek backup.Sealer) (backup.Counts, error) {
 	var counts backup.Counts
+	file := &outlet{w: w}
 	err := d.look(unhurried(ctx), func(q querier) error {
 		header, err := headerOf(ctx, q)
 		if err != nil {
@@ -33,7 +34,7 @@ func (d *DB) Backup(ctx context.Context, w io.Writer, program string, kek backup
 		if err := kek.VerifyCheck(header.Store.ID, header.Store.KEKCheck); err != nil {
 			return err
 		}
-		out, err := backup.NewWriter(w, header)
+		out, err := backup.NewWriter(file, header)
 		if err != nil {
 			return err
 		}
@@ -52,7 +53,25 @@ func (d *DB) Backup(ctx context.Context, w io.Writer, program string, kek backup
 		counts, err = out.Close(kek)
 		return err
 	})
+	if err != nil && file.err != nil {
+		err = file.err
+	}
 	return counts, err
+}
+
+// outlet keeps the error of a write, which is one of the file and must not look
+// like one of the database.
+type outlet struct {
+	w   io.Writer
+	err error
+}
+
+func (o *outlet) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil {
+		o.err = err
+	}
+	return n, err
 }
 
 func headerOf(ctx context.Context, q querier) (backup.Header, error) {

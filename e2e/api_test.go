@@ -560,11 +560,14 @@ func TestForeignObjectsDoNotExist(t *testing.T) {
 // never believed.
 func TestFieldsThatAreNotTheClients(t *testing.T) {
 	w := newTown(t)
-	forged := `"id":"` + w.eve.UserID + `","team_id":"` + w.eve.TeamID + `","user_id":"` + w.eve.UserID + `","role":"owner","version":9,` +
-		`"created_by":"eve@example.com","key_id":"x","scope":"public","visibility":"public","masked_value":"none","kind":"login","members_may_edit":true`
+	// What the official client sends of an object is ignored; all else is refused.
+	sent := `"id":"` + w.eve.UserID + `","team_id":"` + w.eve.TeamID + `","user_id":"` + w.eve.UserID + `","visibility":"public"`
+	for _, forged := range []string{`"role":"owner"`, `"created_by":"eve@example.com"`, `"key_id":"x"`, `"kind":"login"`, `"members_may_edit":true`} {
+		w.want(http.StatusBadRequest, w.ada.APIKey, "POST", "/api/secrets", `{"key":"OPENAI_API_KEY","value":"sk-some-value",`+forged+`}`)
+		w.want(http.StatusBadRequest, w.ada.APIKey, "POST", "/api/apikeys", `{"name":"laptop",`+forged+`}`)
+	}
 	for _, c := range []struct{ path, body string }{
-		{"/api/secrets", `{"key":"OPENAI_API_KEY","value":"sk-some-value",` + forged + `}`},
-		{"/api/apikeys", `{"name":"laptop",` + forged + `}`},
+		{"/api/secrets", `{"key":"OPENAI_API_KEY","value":"sk-some-value",` + sent + `,"version":9,"scope":"public","masked_value":"none"}`},
 	} {
 		var got struct {
 			ID, Visibility, Scope string

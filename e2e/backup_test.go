@@ -45,7 +45,7 @@ func TestBackupAndRestore(t *testing.T) {
 			old := newTown(t, tc.from(t)...)
 			old.set(old.ada.APIKey, "API_KEY", backupCanary)
 			old.set(old.eve.APIKey, "API_KEY", "the other team's value")
-			_, version := old.deploy(old.mia.APIKey, "demo", "API_KEY")
+			_, version := old.deploy(old.ada.APIKey, "demo", "API_KEY")
 			runner := old.apiKey(old.ada, "runner", "apps:execute")
 			session := old.signIn(old.ada)
 
