@@ -55,7 +55,7 @@ func BenchmarkResolve(b *testing.B) {
 }
 
 // BenchmarkScale measures how much of the throughput stays when the store
-// grows, and how much of the point query's does. INFSH_BENCH_TEAMS_MAX bounds
+// grows, and how much of the point query's does. INFSH_BENCH_MAX_TEAMS bounds
 // the size; a team has ten secrets.
 func BenchmarkScale(b *testing.B) {
 	most := 10_000
@@ -89,7 +89,7 @@ func BenchmarkScale(b *testing.B) {
 	}
 }
 
-// measurable is a store with the servers over it.
+// sized is a store with the servers over it.
 type sized struct {
 	*store
 	server, point *process
