@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/lib/pq"
 
 	"infsh/db/dbtest"
 	"infsh/envelope"
@@ -153,7 +152,7 @@ func (s *store) fillSome(tb testing.TB, db *sql.DB, kek *envelope.KEK, from, to 
 	for _, c := range columns {
 		insert := "INSERT INTO " + c.table + " (" + strings.Join(c.names, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(c.names)-1) + ")"
 		if s.kind == "postgres" {
-			insert = pq.CopyIn(c.table, c.names...)
+			insert = "COPY " + c.table + " (" + strings.Join(c.names, ", ") + ") FROM STDIN"
 		}
 		stmt, err := tx.PrepareContext(tb.Context(), insert)
 		if err != nil {

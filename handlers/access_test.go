@@ -9,12 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"infsh/db/dbtest"
 )
-
-var noExpiry time.Time
 
 // access is who may do what at each route (Z1). The objects that the requests
 // name are acme's. The columns are

@@ -61,20 +61,12 @@ func (s *server) connectIntegration(w http.ResponseWriter, r *http.Request, acto
 	return s.Integrations.Connect(r.Context(), actor)
 }
 
-func (s *server) getIntegration(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	found, err := s.Integrations.Get(r.Context(), actor)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, integrationJSON(found))
+func (s *server) getIntegration(_ http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	return s.Integrations.Get(r.Context(), actor)
 }
 
-func (s *server) disconnectIntegration(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	if err := s.Integrations.Disconnect(r.Context(), actor); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+func (s *server) disconnectIntegration(_ http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	return s.Integrations.Disconnect(r.Context(), actor)
 }
 
 func integrationJSON(i integration.Integration) api.Integration {

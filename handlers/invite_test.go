@@ -55,13 +55,6 @@ func (b *opened) send(method, path, body string) *httptest.ResponseRecorder {
 	return res
 }
 
-func (b *opened) session() string {
-	if c := b.cookies[b.w.services.Sessions.CookieName()]; c != nil {
-		return c.Value
-	}
-	return ""
-}
-
 func (w *world) roleOf(email string) (role string) {
 	return string(dbtest.Value(w.t, w.d, "SELECT COALESCE((SELECT m.role FROM memberships m JOIN users u ON u.id = m.user_id JOIN teams t ON t.id = m.team_id WHERE t.username = 'acme' AND u.email = ?), '')", email))
 }

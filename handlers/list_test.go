@@ -96,7 +96,7 @@ func TestListsHavePages(t *testing.T) {
 		for limit := 1; limit <= 5; limit += 2 {
 			var there, back []string
 			page, _, _ := w.list(path, fmt.Sprintf(`{"limit":%d}`, limit))
-			last := page
+			var last api.List[map[string]any]
 			for {
 				there = append(there, names(page, l.name)...)
 				if page.TotalItems != len(all) || page.ItemsPerPage != limit || len(page.Items) > limit || page.HasNext != (page.NextCursor != "") {

@@ -26,11 +26,11 @@ func (s *Service) List(ctx context.Context, actor team.Actor) ([]Integration, er
 }
 
 // Get returns problem.NotFound for any provider.
-func (s *Service) Get(ctx context.Context, actor team.Actor) (Integration, error) {
+func (s *Service) Get(ctx context.Context, actor team.Actor) error {
 	if err := audit.Guard(ctx, s.log, actor, team.ListIntegrations, ""); err != nil {
-		return Integration{}, err
+		return err
 	}
-	return Integration{}, none()
+	return none()
 }
 
 // Connect returns problem.NotImplemented.

@@ -81,7 +81,7 @@ func (s *scanner) run(text []byte, from, to int, base int64, matches []match) []
 		end := min(to-a.skip.window+1, start+stretch)
 		if end <= start {
 			// No window fits any more.
-			i, matches = s.walk(text, i, to, to, base, matches)
+			_, matches = s.walk(text, i, to, to, base, matches)
 			break
 		}
 		s.candidates = a.skip.candidates(text, start, end, s.candidates[:0])
