@@ -37,12 +37,11 @@ func TestConnectionLostAtChosenMoments(t *testing.T) {
 			direct := dbtest.Postgres(t)
 			proxy, through := dbtest.NewProxy(t, direct.URL)
 			d := openURL(t, through)
-			cut := false
+			var cut atomic.Bool
 			proxy.OnQuery(func(query string) dbtest.Fault {
-				if cut || !strings.HasPrefix(query, tt.at) {
+				if !strings.HasPrefix(query, tt.at) || cut.Swap(true) {
 					return dbtest.Pass
 				}
-				cut = true
 				return tt.fault
 			})
 			tries := 0
@@ -51,7 +50,7 @@ func TestConnectionLostAtChosenMoments(t *testing.T) {
 				_, err := text(insert, []byte("code"))
 				return err
 			})
-			if !cut {
+			if !cut.Load() {
 				t.Fatal("the connection was never cut")
 			}
 			if failed := errors.Is(err, problem.Unavailable) && strings.Contains(err.Error(), "not certain"); failed != tt.fails || err != nil && !failed {

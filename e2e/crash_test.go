@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,6 +146,7 @@ func killUnderWriters(t *testing.T, instances int, flags []string) {
 	kills := times(4, 200)
 	for round := range kills {
 		var wg sync.WaitGroup
+		var acknowledged atomic.Int64
 		halt := make(chan struct{})
 		victim := round % instances
 		for i, j := range journals {
@@ -161,10 +163,16 @@ func killUnderWriters(t *testing.T, instances int, flags []string) {
 					if !j.write(client, base, owner.APIKey) {
 						return
 					}
+					acknowledged.Add(1)
 				}
 			})
 		}
-		time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
+		// The kill comes at any moment of writing, and on a slow machine too
+		// after some were acknowledged.
+		for deadline := time.Now().Add(20 * time.Second); acknowledged.Load() < writers && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
 		servers[victim].kill()
 		close(halt)
 		wg.Wait()

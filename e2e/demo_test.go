@@ -27,7 +27,7 @@ func TestDemo(t *testing.T) {
 		`(?m)^OPENAI_API_KEY +••••••••\S{4} +1 `,
 		`(?m)^STRIPE_SECRET_KEY +••••••••\S{4} +1 `,
 		`(?m)^acme/summarise version 1$`,
-		`(?m)^OPENAI_API_KEY +required +set, version 1$`,
+		`(?m)^OPENAI_API_KEY +required +set, version 1 +granted$`,
 		`(?m)^The key has \d+ characters`,
 		`(?m)Bearer \[redacted\]`,
 		`(?m)^received: OPENAI_API_KEY \(40 characters\), and nothing else of the team's$`,

@@ -151,8 +151,8 @@ func TestThroughPgbouncer(t *testing.T) {
 	for i := range 12 {
 		writing.Go(func() {
 			s, key := servers[i%3], fmt.Sprintf("POOLED_%d_API_KEY", i)
-			for _, call := range [][2]string{{"POST", "/api/secrets"}, {"PUT", "/api/secrets/" + key}, {"PUT", "/api/secrets/" + key}} {
-				body := map[string]string{"key": key, "value": "a value through a pooler"}
+			for n, call := range [][2]string{{"POST", "/api/secrets"}, {"PUT", "/api/secrets/" + key}, {"PUT", "/api/secrets/" + key}} {
+				body := map[string]string{"key": key, "value": fmt.Sprintf("value %d through a pooler", n+1)}
 				if a := s.call(owner.APIKey, call[0], call[1], body); a.StatusCode/100 != 2 {
 					t.Errorf("%s %s: %d %.300s", call[0], call[1], a.StatusCode, a.Body)
 				}
@@ -166,7 +166,7 @@ func TestThroughPgbouncer(t *testing.T) {
 			Value   string
 		}
 		servers[(i+1)%3].call(owner.APIKey, "GET", fmt.Sprintf("/api/secrets/reveal/POOLED_%d_API_KEY", i), nil).json(t, &got)
-		if got.Version != 3 || got.Value != "a value through a pooler" {
+		if got.Version != 3 || got.Value != "value 3 through a pooler" {
 			t.Errorf("key %d has version %d", i, got.Version)
 		}
 	}

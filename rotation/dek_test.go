@@ -207,17 +207,24 @@ func TestRotationsAreAudited(t *testing.T) {
 // anew. Those that need it are named in rotation.Reader.
 func TestEveryBinaryColumnIsKnown(t *testing.T) {
 	known := map[string]string{
-		"stores.kek_check":          "sealed by the KEK",
-		"stores.old_kek_check":      "sealed by the KEK",
-		"teams.wrapped_dek":         "sealed by the KEK",
-		"secret_versions.value":     "sealed by the DEK",
-		"secret_versions.hint":      "sealed by the DEK",
-		"setup_codes.code_hash":     "a hash",
-		"sessions.token_hash":       "a hash",
-		"api_keys.token_hash":       "a hash",
-		"device_logins.device_hash": "a hash",
-		"audit_chains.hash":         "a hash",
-		"audit_entries.hash":        "a hash",
+		"stores.kek_check":      "sealed by the KEK",
+		"stores.old_kek_check":  "sealed by the KEK",
+		"teams.wrapped_dek":     "sealed by the KEK",
+		"secret_versions.value": "sealed by the DEK",
+		"secret_versions.hint":  "sealed by the DEK",
+		"webhook_secrets.value": "sealed by the DEK",
+		// Sealed by what only the caller has, for a day.
+		"idempotent_calls.answer":      "sealed by the caller's key",
+		"idempotent_calls.key_mac":     "a hash",
+		"idempotent_calls.request_mac": "a hash",
+		"invites.code_hash":            "a hash",
+		"revoked_keys.token_hash":      "a hash",
+		"setup_codes.code_hash":        "a hash",
+		"sessions.token_hash":          "a hash",
+		"api_keys.token_hash":          "a hash",
+		"device_logins.device_hash":    "a hash",
+		"audit_chains.hash":            "a hash",
+		"audit_entries.hash":           "a hash",
 	}
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		var columns []string

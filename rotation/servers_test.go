@@ -82,10 +82,10 @@ func (w *world) startServers(kek *envelope.KEK) *servers {
 	})
 	start("roll back", func(service *secret.Service, turn int) error {
 		if turn == 0 {
-			return set(service, secret.Create, "ROLLED", "the same value")
+			return set(service, secret.Create, "ROLLED", rolled(1))
 		}
 		if turn == 1 {
-			return set(service, secret.Change, "ROLLED", "the same value")
+			return set(service, secret.Change, "ROLLED", rolled(2))
 		}
 		_, err := service.Rollback(w.t.Context(), w.acme, "ROLLED", int64(turn-1))
 		return err
@@ -124,9 +124,15 @@ func (w *world) startServers(kek *envelope.KEK) *servers {
 			}
 		}
 		w.values["acme"]["WRITTEN"] = fmt.Sprintf("written in turn %d", s.acts["write"]-1)
-		w.values["acme"]["ROLLED"] = "the same value"
+		w.values["acme"]["ROLLED"] = rolled(s.acts["roll back"])
 	}
 	return s
+}
+
+// rolled is what a version of ROLLED holds: each is rolled back to the one
+// before the last.
+func rolled(version int) string {
+	return [2]string{"the even value", "the odd value"}[version%2]
 }
 
 // Several operators at once get in each other's way and break nothing.
