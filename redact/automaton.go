@@ -50,13 +50,13 @@ const (
 
 type end struct {
 	length int32
-	needle int32
+	kind   kind
 }
 
-// pattern is a byte string to find and the index of the needle it is a form of.
+// pattern is a byte string to find, and what it is to be counted as.
 type pattern struct {
-	text   string
-	needle int32
+	text string
+	kind kind
 }
 
 // newAutomaton builds the automaton in time linear in the patterns' total
@@ -67,7 +67,7 @@ func newAutomaton(patterns []pattern) *automaton {
 		if c := strings.Compare(a.text, b.text); c != 0 {
 			return c
 		}
-		return int(a.needle - b.needle)
+		return int(a.kind.needle - b.kind.needle)
 	})
 	patterns = slices.CompactFunc(patterns, func(a, b pattern) bool { return a.text == b.text })
 
@@ -112,7 +112,7 @@ func (a *automaton) addPrefixes(patterns []pattern) {
 			path = append(path, id)
 		}
 		a.nodes[path[len(p.text)]].end = int32(len(a.ends))
-		a.ends = append(a.ends, end{length: int32(len(p.text)), needle: p.needle})
+		a.ends = append(a.ends, end{length: int32(len(p.text)), kind: p.kind})
 		previous = p.text
 	}
 }

@@ -51,6 +51,11 @@
 // streams. Masking is a net for accidents. A program that wants to print a secret
 // can always evade it.
 //
+// # What was found
+//
+// A mask is a finding, too: a program prints a secret. [Writer.Findings] counts
+// them by key and [Form], without any of the content.
+//
 // # Cost
 //
 // Patterns are found by shifts over blocks of four bytes (Wu and Manber) and,

@@ -16,6 +16,7 @@ import (
 // text there (quotes, base64 padding of neighbours) is left out. Letters and
 // digits stay as they are.
 type encoder struct {
+	form Form
 	// keeps are other characters that stay, so that a text of nothing else need
 	// not be encoded: most keys are such texts.
 	keeps  string
@@ -23,7 +24,9 @@ type encoder struct {
 }
 
 // quoting are encoders of text as quotings and escapes in general are.
-func quoting(encode func(string) string) encoder { return encoder{keeps: "-_.", encode: encode} }
+func quoting(form Form, encode func(string) string) encoder {
+	return encoder{form: form, keeps: "-_.", encode: encode}
+}
 
 // common are the forms that most programs print; hex and base64, which change
 // letters too, are in hexForms and base64Cores.
@@ -31,10 +34,10 @@ var common = []encoder{
 	jsonEncoder(jsonStyle{}),
 	jsonEncoder(jsonStyle{escape: "<>&\u2028\u2029"}),
 	jsonEncoder(jsonStyle{ascii: true}),
-	quoting(func(s string) string { return unquoted(strconv.Quote(s)) }),
-	quoting(func(s string) string { return pythonRepr(s, pythonText) }),
-	quoting(func(s string) string { return strings.ReplaceAll(s, "'", `'\''`) }),
-	quoting(func(s string) string { return ansiC(s, false) }),
+	quoting(FormGo, func(s string) string { return unquoted(strconv.Quote(s)) }),
+	quoting(FormPython, func(s string) string { return pythonRepr(s, pythonText) }),
+	quoting(FormShell, func(s string) string { return strings.ReplaceAll(s, "'", `'\''`) }),
+	quoting(FormShell, func(s string) string { return ansiC(s, false) }),
 	percentEncoder("-_.~", true, upperDigits),
 	percentEncoder("-_.~", false, upperDigits),
 	percentEncoder("-_.~", false, lowerDigits),
@@ -68,22 +71,22 @@ var otherEncoders = []encoder{
 	jsonEncoder(jsonStyle{escape: "<>&", upper: true}),
 	jsonEncoder(jsonStyle{escape: "<>&'+`\"", ascii: true, upper: true}),
 
-	quoting(func(s string) string { return unquoted(strconv.QuoteToASCII(s)) }),
-	quoting(func(s string) string { return pythonRepr(s, pythonASCII) }),
-	quoting(func(s string) string { return pythonRepr(s, pythonBytes) }),
+	quoting(FormGo, func(s string) string { return unquoted(strconv.QuoteToASCII(s)) }),
+	quoting(FormPython, func(s string) string { return pythonRepr(s, pythonASCII) }),
+	quoting(FormPython, func(s string) string { return pythonRepr(s, pythonBytes) }),
 
 	// Shells: in single quotes (POSIX, and Python's shlex.quote), in $'…' (bash,
 	// with and without octal bytes), in double quotes, and bash's printf %q.
-	quoting(func(s string) string { return strings.ReplaceAll(s, "'", `'"'"'`) }),
-	quoting(func(s string) string { return ansiC(s, true) }),
-	quoting(func(s string) string { return backslashed(s, "\"$`\\") }),
-	quoting(func(s string) string { return backslashed(s, " \t\"$`\\'!&();<>|*?[]{}#~^,") }),
-	quoting(func(s string) string { return backslashed(s, "'\\") }),
+	quoting(FormShell, func(s string) string { return strings.ReplaceAll(s, "'", `'"'"'`) }),
+	quoting(FormShell, func(s string) string { return ansiC(s, true) }),
+	quoting(FormShell, func(s string) string { return backslashed(s, "\"$`\\") }),
+	quoting(FormShell, func(s string) string { return backslashed(s, " \t\"$`\\'!&();<>|*?[]{}#~^,") }),
+	quoting(FormShell, func(s string) string { return backslashed(s, "'\\") }),
 
 	// Doubled characters: Compose files, CSV, SQL.
-	quoting(func(s string) string { return strings.ReplaceAll(s, "$", "$$") }),
-	quoting(func(s string) string { return strings.ReplaceAll(s, `"`, `""`) }),
-	quoting(func(s string) string { return strings.ReplaceAll(s, "'", "''") }),
+	quoting(FormDoubled, func(s string) string { return strings.ReplaceAll(s, "$", "$$") }),
+	quoting(FormDoubled, func(s string) string { return strings.ReplaceAll(s, `"`, `""`) }),
+	quoting(FormDoubled, func(s string) string { return strings.ReplaceAll(s, "'", "''") }),
 }
 
 func urlEncoders() (encoders []encoder) {
@@ -135,20 +138,22 @@ func markupEncoders() (encoders []encoder) {
 	}
 	for _, format := range []string{"&#%d;", "&#%03d;", "&#x%x;", "&#x%X;"} {
 		for _, special := range []string{"&<>\"'", "&<>\"'/", "&<>\"'/\r\n\t", "&<>\"'`=/\r\n\t"} {
-			encoders = append(encoders, escaping(special, format))
+			encoders = append(encoders, escaping(FormMarkup, special, format))
 		}
 	}
 	// Scripts in pages, on top of what JSON escapes.
 	for _, format := range []string{`\x%02x`, `\x%02X`, `\u%04x`, `\u%04X`} {
-		encoders = append(encoders, escaping("\\'\"<>&=-;`/\u2028\u2029\r\n\t", format), escaping("\\'\"<>&", format))
+		encoders = append(encoders, escaping(FormScript, "\\'\"<>&=-;`/\u2028\u2029\r\n\t", format), escaping(FormScript, "\\'\"<>&", format))
 	}
 	return encoders
 }
 
-func replacing(oldNew ...string) encoder { return quoting(strings.NewReplacer(oldNew...).Replace) }
+func replacing(oldNew ...string) encoder {
+	return quoting(FormMarkup, strings.NewReplacer(oldNew...).Replace)
+}
 
 // escaping writes the special characters by their numbers.
-func escaping(special, format string) encoder {
+func escaping(form Form, special, format string) encoder {
 	var oldNew []string
 	for _, r := range special {
 		oldNew = append(oldNew, string(r), fmt.Sprintf(format, r))
@@ -159,7 +164,7 @@ func escaping(special, format string) encoder {
 		}
 		return r
 	}, "-_.")
-	return encoder{keeps: kept, encode: strings.NewReplacer(oldNew...).Replace}
+	return encoder{form: form, keeps: kept, encode: strings.NewReplacer(oldNew...).Replace}
 }
 
 func hexForms(s string) []string {
@@ -198,7 +203,7 @@ func jsonEncoder(style jsonStyle) encoder {
 	if style.upper {
 		format = `\u%04X`
 	}
-	return quoting(func(s string) string {
+	return quoting(FormJSON, func(s string) string {
 		var b strings.Builder
 		for _, r := range s {
 			switch {
@@ -301,7 +306,7 @@ func backslashed(s, special string) string {
 }
 
 func percentEncoder(safe string, plus bool, digits string) encoder {
-	return encoder{keeps: safe, encode: func(s string) string { return percent(s, safe, plus, digits) }}
+	return encoder{form: FormURL, keeps: safe, encode: func(s string) string { return percent(s, safe, plus, digits) }}
 }
 
 func percent(s, safe string, plus bool, digits string) string {

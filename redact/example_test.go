@@ -33,12 +33,16 @@ func ExampleWriter() {
 	fmt.Fprintln(w, "login failed with p@ssw0rd-1")
 	w.Close()
 
-	fmt.Println(w.Hits()["OPENAI_API_KEY"])
+	for _, found := range w.Findings() {
+		fmt.Println(found.Key, found.Form, found.Count)
+	}
 	// Output:
 	// using [redacted:OPENAI_API_KEY]
 	// header: QmVhcmVyIH[redacted:OPENAI_API_KEY]g==
 	// login failed with [redacted:DATABASE_URL]
-	// 2
+	// DATABASE_URL password 1
+	// OPENAI_API_KEY base64 1
+	// OPENAI_API_KEY raw 1
 }
 
 // A Writer in front of a logger.

@@ -33,51 +33,61 @@ func weak(s string) bool {
 
 func trimBreaks(s string) string { return strings.TrimRight(s, "\r\n") }
 
+// written is a text by which a value is given away, and which form of it that is.
+type written struct {
+	text string
+	form Form
+}
+
 // patterns returns the byte strings whose occurrence gives the value away. A
 // final line break is no part of them: it may end an output line as well.
-func patterns(value string) []string {
+func patterns(value string) []written {
 	value = trimBreaks(value)
 	if weak(value) {
 		return nil
 	}
 	seen := make(map[string]bool)
-	var found []string
-	add := func(s string) {
+	var found []written
+	add := func(form Form, s string) {
 		if len(s) >= MinLength && !seen[s] {
 			seen[s] = true
-			found = append(found, s)
+			found = append(found, written{s, form})
 		}
 	}
 	list := common
 	if len(value) <= longValue {
 		list = allEncoders()
 	}
-	for _, part := range parts(value) {
-		addForms(part, list, add)
+	all := parts(value)
+	for _, part := range all {
+		add(part.form, part.text)
+	}
+	for _, part := range all {
+		addForms(part.text, list, add)
 	}
 	return found
 }
 
 // parts returns the value and what in it is a secret by itself.
-func parts(value string) []string {
-	all := []string{value}
+func parts(value string) []written {
+	all := []written{{value, FormRaw}}
 	if strings.Contains(value, "\n") {
 		for line := range strings.Lines(value) {
 			line = trimBreaks(line)
 			if weak(line) || strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "-----END ") {
 				continue
 			}
-			all = append(all, line)
+			all = append(all, written{line, FormLine})
 			// The same line in output that indents it otherwise.
 			if bare := strings.TrimSpace(line); bare != line && !weak(bare) {
-				all = append(all, bare)
+				all = append(all, written{bare, FormLine})
 			}
 		}
 	}
 	if password := urlPassword(value); !weak(password) {
-		all = append(all, password)
+		all = append(all, written{password, FormPassword})
 		if plaintext, err := url.PathUnescape(password); err == nil && !weak(plaintext) {
-			all = append(all, plaintext)
+			all = append(all, written{plaintext, FormPassword})
 		}
 	}
 	return all
@@ -104,28 +114,28 @@ func urlPassword(value string) string {
 	return password
 }
 
-func addForms(s string, list []encoder, add func(string)) {
+func addForms(s string, list []encoder, add func(Form, string)) {
 	lf := strings.ReplaceAll(s, "\r\n", "\n")
 	texts := []string{s, lf}
 	if strings.Contains(lf, "\n") {
 		texts = append(texts, strings.ReplaceAll(lf, "\n", "\r\n"))
 		for _, lineBreak := range []string{" ", "", `\n`, `\r\n`, "\r"} {
-			add(strings.ReplaceAll(lf, "\n", lineBreak))
+			add(FormLineBreaks, strings.ReplaceAll(lf, "\n", lineBreak))
 		}
 	}
 	for _, text := range texts {
-		add(text)
+		add(FormLineBreaks, text)
 		special := specials(text)
 		for _, e := range list {
 			if strings.Trim(special, e.keeps) != "" {
-				add(e.encode(text))
+				add(e.form, e.encode(text))
 			}
 		}
 		for _, form := range hexForms(text) {
-			add(form)
+			add(FormHex, form)
 		}
 		for _, core := range base64Cores(text) {
-			add(core)
+			add(FormBase64, core)
 		}
 	}
 }

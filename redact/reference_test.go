@@ -14,7 +14,8 @@ func reference(text string, needles []Needle) string {
 	joined, origin := unwrapped(text)
 	var spans [][2]int
 	for _, needle := range needles {
-		for _, p := range patterns(needle.Value.Reveal()) {
+		for _, form := range patterns(needle.Value.Reveal()) {
+			p := form.text
 			for at := 0; ; at++ {
 				i := strings.Index(text[at:], p)
 				if i < 0 {

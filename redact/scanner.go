@@ -7,7 +7,7 @@ import (
 // match is an occurrence of a needle: positions in the stream, end exclusive.
 type match struct {
 	start, end int64
-	needle     int32
+	kind       kind
 }
 
 // scanner runs an automaton over one stream, given in pieces. It sees encoded
@@ -142,7 +142,7 @@ func (s *scanner) walk(text []byte, i, end, start int, base int64, matches []mat
 		if n.end != 0 {
 			found := a.ends[n.end]
 			stop := base + int64(i)
-			matches = append(matches, match{start: stop - int64(found.length), end: stop, needle: found.needle})
+			matches = append(matches, match{start: stop - int64(found.length), end: stop, kind: found.kind})
 		}
 		if n.depth <= shallow && i-int(n.depth) > start {
 			break
@@ -265,7 +265,7 @@ func (w *wrapped) run(a *automaton, text []byte, from, to int, base int64, match
 		w.state = a.next(w.state, c)
 		if found := a.nodes[w.state].end; found != 0 {
 			e := a.ends[found]
-			matches = append(matches, match{start: w.back(position+1, int(e.length)), end: position + 1, needle: e.needle})
+			matches = append(matches, match{start: w.back(position+1, int(e.length)), end: position + 1, kind: e.kind})
 		}
 		w.prune(a, position+1)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,8 +22,8 @@ func Compile(needles []Needle) *Set {
 	s := &Set{needles: slices.Clone(needles)}
 	var all []pattern
 	for i, needle := range s.needles {
-		for _, text := range patterns(needle.Value.Reveal()) {
-			all = append(all, pattern{text: text, needle: int32(i)})
+		for _, p := range patterns(needle.Value.Reveal()) {
+			all = append(all, pattern{text: p.text, kind: kind{needle: int32(i), form: p.form}})
 		}
 	}
 	if len(all) > 0 {
@@ -65,15 +64,15 @@ type Writer struct {
 	found   []match
 	region  region
 	masked  []byte
-	hits    map[string]int
+	counts  findings
 	err     error
 }
 
 // region is a stretch that matches cover, which may still grow.
 type region struct {
-	open    bool
-	end     int64
-	needles []int32
+	open  bool
+	end   int64
+	kinds []kind // one of each needle
 }
 
 // NewWriter returns a Writer that passes on to w, at least once per Write that
@@ -84,7 +83,7 @@ func NewWriter(w io.Writer, needles []Needle, opts ...Option) *Writer {
 
 // NewWriter returns a Writer that masks the needles of the set.
 func (s *Set) NewWriter(w io.Writer, opts ...Option) *Writer {
-	writer := &Writer{out: w, set: s, scanner: scanner{automaton: s.automaton}, hits: make(map[string]int)}
+	writer := &Writer{out: w, set: s, scanner: scanner{automaton: s.automaton}, counts: make(findings)}
 	for _, opt := range opts {
 		opt(writer)
 	}
@@ -140,20 +139,31 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// Hits returns how many masks were put for each key so far. Where matches
-// overlap, each key counts; one inside of another (a password in its connection
-// string) does not.
-func (w *Writer) Hits() map[string]int {
+// Findings returns how many masks were put so far, for each key and form, ordered
+// by them; after [Writer.Close], of the whole stream. Where matches overlap, each
+// key counts once, by the form that begins first; one inside of another (a
+// password in its connection string) does not.
+func (w *Writer) Findings() []Finding {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return maps.Clone(w.hits)
+	return w.counts.list(w.set.needles)
+}
+
+// Hits returns how many masks were put for each key so far: [Writer.Findings],
+// whatever the form.
+func (w *Writer) Hits() map[string]int {
+	hits := make(map[string]int)
+	for _, f := range w.Findings() {
+		hits[f.Key] += f.Count
+	}
+	return hits
 }
 
 // release passes on the stream up to the position live, at and after which all
 // matches to come will start.
 func (w *Writer) release(live int64) error {
 	slices.SortFunc(w.found, func(a, b match) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(a.needle, b.needle))
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(a.kind.needle, b.kind.needle))
 	})
 	masked := w.masked[:0]
 	passed := w.base + int64(w.pending)
@@ -175,12 +185,12 @@ func (w *Writer) release(live int64) error {
 		}
 		if !w.region.open {
 			pass(m.start)
-			w.region = region{open: true, needles: w.region.needles[:0]}
+			w.region = region{open: true, kinds: w.region.kinds[:0]}
 		}
 		if m.end > w.region.end {
 			w.region.end = m.end
-			if !slices.Contains(w.region.needles, m.needle) {
-				w.region.needles = append(w.region.needles, m.needle)
+			if !slices.ContainsFunc(w.region.kinds, func(k kind) bool { return k.needle == m.kind.needle }) {
+				w.region.kinds = append(w.region.kinds, m.kind)
 			}
 			passed = max(passed, min(m.end, live))
 		}
@@ -222,10 +232,10 @@ func (w *Writer) release(live int64) error {
 func (w *Writer) mask(to []byte) []byte {
 	w.region.open = false
 	keys := make([]string, 0, 1)
-	for _, needle := range w.region.needles {
-		if key := w.set.needles[needle].Key; !slices.Contains(keys, key) {
+	for _, k := range w.region.kinds {
+		if key := w.set.needles[k.needle].Key; !slices.Contains(keys, key) {
 			keys = append(keys, key)
-			w.hits[key]++
+			w.counts[k]++
 		}
 	}
 	if !w.withKeys {
