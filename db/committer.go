@@ -52,7 +52,7 @@ func (c *committer) close() { c.groups.close() }
 
 // appendGroup commits entries together.
 func (d *DB) appendGroup(ctx context.Context, entries []audit.Entry) error {
-	err := d.update(ctx, func(q querier) error {
+	err := d.record(ctx, func(q querier) error {
 		*q.entries = entries
 		return nil
 	})

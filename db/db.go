@@ -34,9 +34,10 @@ type DB struct {
 	dialect        dialect
 	committer      *committer
 	// changed is told of commits that changed something of a team.
-	changed func()
-	runs    *groups[runQuery, answer[secret.RunData]]
-	keys    *groups[keyQuery, answer[keyFound]]
+	changed  func()
+	runs     *groups[runQuery, answer[secret.RunData]]
+	recorded *groups[recordQuery, answer[secret.RunData]]
+	keys     *groups[keyQuery, answer[keyFound]]
 	// Of PostgreSQL alone.
 	connector *connector
 	limits    limits
@@ -53,7 +54,11 @@ const (
 
 func ready(ctx context.Context, d *DB) (*DB, error) {
 	d.committer = newCommitter(d.appendGroup)
-	d.runs = reading(d, d.readRuns)
+	d.runs = reading(d, func(ctx context.Context, wanted []runQuery) ([]answer[secret.RunData], error) {
+		return readRuns(ctx, d.statement(), wanted)
+	})
+	d.recorded = newGroups(maxRead, 1, d.recordRuns)
+	d.recorded.binding = true
 	d.keys = reading(d, d.readKeys)
 	if err := d.Ping(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("reach the database: %w", err), d.Close())
@@ -66,6 +71,7 @@ func ready(ctx context.Context, d *DB) (*DB, error) {
 func (d *DB) Close() error {
 	d.keys.close()
 	d.runs.close()
+	d.recorded.close()
 	d.committer.close()
 	err := d.writer.Close()
 	if d.reader != d.writer {
@@ -75,7 +81,7 @@ func (d *DB) Close() error {
 }
 
 // AuditQueue is how many audit entries wait for their commit.
-func (d *DB) AuditQueue() int { return d.committer.length() }
+func (d *DB) AuditQueue() int { return d.committer.length() + d.recorded.length() }
 
 // Pools tells of the connections to the database, by what they are for.
 func (d *DB) Pools() map[string]sql.DBStats {
@@ -184,6 +190,15 @@ func (q querier) forUpdate() string {
 // was committed and that may pass: a serialization failure, a deadlock, or a
 // connection that was lost before COMMIT was sent.
 func (d *DB) update(ctx context.Context, fn func(querier) error) error {
+	return d.commit(ctx, true, fn)
+}
+
+// record is update where the entries themselves are the only effect.
+func (d *DB) record(ctx context.Context, fn func(querier) error) error {
+	return d.commit(ctx, false, fn)
+}
+
+func (d *DB) commit(ctx context.Context, changes bool, fn func(querier) error) error {
 	if j := joinedIn(ctx); j != nil {
 		return fn(j.q)
 	}
@@ -198,8 +213,10 @@ func (d *DB) update(ctx context.Context, fn func(querier) error) error {
 			if err := enqueueEvents(ctx, q, *q.entries); err != nil {
 				return err
 			}
-			if changed, err = countChanges(ctx, q, *q.entries); err != nil {
-				return err
+			if changes {
+				if changed, err = countChanges(ctx, q, *q.entries); err != nil {
+					return err
+				}
 			}
 			return chain(ctx, q, *q.entries)
 		})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"infsh/audit"
 	"infsh/envvar"
 	"infsh/problem"
 	"infsh/secret"
@@ -16,6 +17,43 @@ type runQuery struct{ team, namespace, name, versionID string }
 // ForRun implements secret.Store. It joins others that ask at the same time.
 func (s *Secrets) ForRun(ctx context.Context, team, namespace, name, versionID string) (secret.RunData, error) {
 	return found(ctx, s.db.runs, runQuery{team, namespace, name, versionID})
+}
+
+// recordQuery is the question of a run that is to be recorded.
+type recordQuery struct {
+	runQuery
+	begun audit.Entry
+}
+
+// RecordRun implements secret.Store. What runs need that ask at the same time is
+// read in one statement, and their entries are one commit of the same
+// transaction. So on SQLite it is read by the connection that writes: each
+// commit empties the page caches of all the others.
+func (s *Secrets) RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (secret.RunData, error) {
+	return found(ctx, s.db.recorded, recordQuery{runQuery{team, namespace, name, versionID}, named(begun)})
+}
+
+// recordRuns answers a group of runs, and writes their entries.
+func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) (out []answer[secret.RunData], err error) {
+	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
+	defer cancel()
+	runs := make([]runQuery, len(wanted))
+	for i, w := range wanted {
+		runs[i] = w.runQuery
+	}
+	err = d.record(ctx, func(q querier) error {
+		if out, err = readRuns(ctx, q, runs); err != nil {
+			return err
+		}
+		for i, w := range wanted {
+			*q.entries = append(*q.entries, secret.Concluded(w.begun, out[i].value, out[i].err))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, auditFailed(err)
+	}
+	return out, nil
 }
 
 // runStatement reads what the wanted runs need, in one statement: so each of
@@ -61,7 +99,7 @@ func (q querier) declaredKeys(list string) string {
 }
 
 // readRuns answers a group of runs.
-func (d *DB) readRuns(ctx context.Context, wanted []runQuery) ([]answer[secret.RunData], error) {
+func readRuns(ctx context.Context, q querier, wanted []runQuery) ([]answer[secret.RunData], error) {
 	out := make([]answer[secret.RunData], len(wanted))
 	columns := make([][]string, 4)
 	for i, w := range wanted {
@@ -71,7 +109,6 @@ func (d *DB) readRuns(ctx context.Context, wanted []runQuery) ([]answer[secret.R
 		out[i].err = problem.New(problem.NotFound, "Not found: there is no such app in this team.")
 		out[i].value.Grants, out[i].value.Held = secret.Grants{}, map[envvar.Key]secret.Held{}
 	}
-	q := d.statement()
 	err := q.each(ctx, runStatement(q), q.lists(columns), func(scan func(...any) error) error {
 		var n, version int64
 		var name, state, source, requirements string

@@ -21,11 +21,6 @@ const (
 	busyTimeout = 10 * time.Second
 	// sqliteReaders is how many connections read while one writes.
 	sqliteReaders = 4
-	// sqliteMapped is how much of the file readers map into memory, in bytes,
-	// and share with the operating system's cache: without it each page that a
-	// reader's own small cache has not got is a system call and a copy. It is
-	// the most that SQLite maps.
-	sqliteMapped = 0x7fff0000
 )
 
 // OpenSQLite opens the file, and makes it with mode 0600 if it isn't there.
@@ -45,7 +40,7 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	reader, err := sqlitePool(sqliteDSN(path, "_pragma", "query_only(1)", "_pragma", fmt.Sprintf("mmap_size(%d)", sqliteMapped)))
+	reader, err := sqlitePool(sqliteDSN(path, "_pragma", "query_only(1)"))
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}

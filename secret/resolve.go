@@ -50,12 +50,12 @@ type Injected struct {
 	Version     int64
 }
 
-// auditKey names the declared key, and the team's key if that is another one.
-func (i Injected) auditKey() string {
-	if i.Source == i.Key {
-		return string(i.Key)
+// injectedAs names the declared key, and the team's key if that is another one.
+func injectedAs(declared, source envvar.Key) string {
+	if source == declared {
+		return string(declared)
 	}
-	return string(i.Key) + "=" + string(i.Source)
+	return string(declared) + "=" + string(source)
 }
 
 // Resolve returns the secrets that the app's version declares, the team grants
@@ -82,34 +82,8 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	}
 	entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
 	entry.RunID = run.RunID
-	out, err := s.resolve(ctx, actor, run, namespace, name)
-	switch {
-	case err == nil:
-		for _, in := range out.Env {
-			entry.Versions = append(entry.Versions, audit.KeyVersion{Key: in.auditKey(), Version: in.Version})
-		}
-	case errors.Is(err, problem.NotFound), errors.Is(err, problem.RequirementsNotMet), errors.Is(err, problem.Conflict), errors.Is(err, ErrCorrupt):
-		entry.Outcome, entry.Reason = audit.Failed, string(problem.CodeOf(err))
-		if errors.Is(err, problem.RequirementsNotMet) {
-			entry.Reason = string(problem.RequirementsNotMet)
-		}
-	default:
-		return Resolved{}, err
-	}
-	// Nothing leaves before this is durable.
-	if failed := audit.Record(ctx, s.store, entry); failed != nil {
-		return Resolved{}, failed
-	}
-	if err != nil {
-		return Resolved{}, err
-	}
-	return out, nil
-}
-
-// resolve reads and opens what a run receives. Its error for an app that is
-// not there is problem.NotFound, and for missing secrets an *Unmet.
-func (s *Service) resolve(ctx context.Context, actor team.Actor, run Run, namespace, name string) (Resolved, error) {
-	data, err := s.store.ForRun(ctx, actor.TeamID(), namespace, name, run.Version)
+	// Nothing leaves before the entry is durable.
+	data, err := s.store.RecordRun(ctx, actor.TeamID(), namespace, name, run.Version, entry)
 	if errors.Is(err, problem.NotFound) {
 		return Resolved{}, unknownApp(run, actor)
 	}
@@ -126,10 +100,38 @@ func (s *Service) resolve(ctx context.Context, actor team.Actor, run Run, namesp
 	}
 	out, err := s.opened(actor, data, items)
 	if err != nil {
+		// The entry says that the values were handed out; another one says that
+		// they were not.
+		entry.Outcome, entry.Reason = audit.Failed, string(problem.CodeOf(err))
+		if failed := audit.Record(ctx, s.store, entry); failed != nil {
+			return Resolved{}, failed
+		}
 		return Resolved{}, err
 	}
 	out.App, out.VersionID, out.RunID = data.App, data.VersionID, run.RunID
 	return out, nil
+}
+
+// Concluded is the audit entry of a run: the one that was begun, with the
+// versions that the run receives, or why it receives nothing.
+func Concluded(begun audit.Entry, data RunData, err error) audit.Entry {
+	if err != nil {
+		begun.Outcome, begun.Reason = audit.Failed, string(problem.CodeOf(err))
+		return begun
+	}
+	items := evaluate(data.App, data.Requirements, data.Grants, data.Held)
+	if len(blocking(items)) > 0 {
+		begun.Outcome, begun.Reason = audit.Failed, string(problem.RequirementsNotMet)
+		return begun
+	}
+	for _, item := range items {
+		if item.State != Set {
+			continue
+		}
+		h := data.Held[envvar.Key(item.Key)]
+		begun.Versions = append(begun.Versions, audit.KeyVersion{Key: injectedAs(envvar.Key(item.Key), h.Key), Version: h.Version})
+	}
+	return begun
 }
 
 // opened opens the values of the items that are set.

@@ -158,6 +158,11 @@ type Store interface {
 	// name, in its current version if versionID is empty; problem.NotFound if
 	// there is none in the team.
 	ForRun(ctx context.Context, team, namespace, name, versionID string) (RunData, error)
+	// RecordRun is ForRun in the transaction of an audit entry: the one that
+	// Concluded makes of begun and of what is returned. It is durable when
+	// RecordRun returns, also with problem.NotFound; after another error it is
+	// not certain.
+	RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (RunData, error)
 	View(ctx context.Context, fn func(Reader) error) error
 	Update(ctx context.Context, fn func(Tx) error) error
 }
