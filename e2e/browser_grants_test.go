@@ -80,3 +80,76 @@ func decidingGrants(t *testing.T, browser context.Context) {
 		}
 	}
 }
+
+// An older version becomes the current one, and an app is deleted, after a
+// question each, with and without JavaScript. A version that requires what
+// nobody has approved can't be chosen, and says why.
+func changingApps(t *testing.T, browser context.Context) {
+	s := newServer(t)
+	owner, member := s.createUser("ada@example.com", "acme"), s.createUser("bo@example.com", "acme")
+	for _, tab := range []struct {
+		name    string
+		options []tabOption
+	}{{"scripted", nil}, {"plain", []tabOption{noScript}}} {
+		p := open(t, browser, s, tab.options...)
+		app := "acme/" + tab.name
+		s.deployApp(owner, tab.name, "", requirement{"FAL_KEY", "", true})
+		s.deployApp(owner, tab.name, "")
+		s.deployApp(member, tab.name, "", requirement{"STRIPE_SECRET_KEY", "Payments", false})
+		ran := func() (version float64) {
+			t.Helper()
+			var got struct{ Version struct{ Number float64 } }
+			s.call(member.APIKey, "GET", "/api/apps/"+app, nil).json(t, &got)
+			return got.Version.Number
+		}
+		if n := ran(); n != 2 {
+			t.Fatalf("version %v is current, want 2", n)
+		}
+
+		p.signIn(member)
+		p.visit("/settings/apps/" + app)
+		p.gone(testid("delete-app"))
+		ask := func(version string) {
+			t.Helper()
+			button := `[aria-label="Make v` + version + ` current"]`
+			if tab.options == nil {
+				p.mark()
+				p.click(button)
+				p.see(testid("current-dialog"), "Make v"+version+" current?")
+				p.sameDocument()
+			} else {
+				p.follow(button)
+			}
+			p.see(testid("current-dialog"), "Make v"+version+" current?")
+		}
+		ask("3")
+		p.see(testid("current-dialog"), "it requires STRIPE_SECRET_KEY, which an owner or admin has to approve first")
+		p.gone(testid("confirm-current"))
+		p.visit("/settings/apps/" + app)
+		ask("1")
+		p.see(testid("current-dialog"), "use v1 from now on, instead of v2")
+		p.see(testid("current-dialog"), "v3 does not become current by itself any more")
+		p.follow(testid("confirm-current"))
+		p.at("/settings/apps/" + app)
+		p.see(testid("flash"), "Version 1 is current now.")
+		if n := ran(); n != 1 {
+			t.Errorf("version %v is current, want 1", n)
+		}
+
+		o := open(t, browser, s, tab.options...)
+		o.signIn(owner)
+		o.visit("/settings/apps/" + app)
+		if tab.options == nil {
+			o.click(testid("delete-app"))
+		} else {
+			o.follow(testid("delete-app"))
+		}
+		o.see(testid("delete-dialog"), "Runs of it are refused from now on")
+		o.follow(testid("confirm-delete"))
+		o.at("/settings/apps")
+		o.see(testid("flash"), app+" was deleted")
+		if a := s.call(owner.APIKey, "GET", "/api/apps/"+app, nil); a.StatusCode != http.StatusNotFound {
+			t.Errorf("the deleted app answers %d", a.StatusCode)
+		}
+	}
+}

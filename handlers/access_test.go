@@ -65,6 +65,8 @@ POST   /settings/secrets/{key}/activate          login 404   403    ok    ok    
 GET    /settings/apps                            login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/apps/{namespace}/{name}         login 404   ok     ok    ok    login   login  login  login login login
 POST   /settings/apps/{namespace}/{name}/grants  login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/apps/{namespace}/{name}/current login 404   ok     ok    ok    login   login  login  login login login
+POST   /settings/apps/{namespace}/{name}/delete  login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/integrations                    login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
@@ -276,6 +278,9 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/credentials":                         {body: `{"provider":"google","type":"oauth"}`},
 	"GET /api/credentials/{provider}":               {path: "/api/credentials/google"},
 	"DELETE /api/credentials/{provider}":            {path: "/api/credentials/google"},
+
+	"POST /settings/apps/{namespace}/{name}/current": {path: "/settings/apps/acme/summarizer/current", body: "version=$version"},
+	"POST /settings/apps/{namespace}/{name}/delete":  {path: "/settings/apps/acme/summarizer/delete"},
 
 	"POST /settings/webhooks":               {body: "url=https%3A%2F%2Fhooks.example.com%2Fmore"},
 	"GET /settings/webhooks/{id}":           {path: "/settings/webhooks/$webhook"},

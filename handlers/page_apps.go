@@ -81,8 +81,8 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 	model := views.AppDetail{
 		AppRef: views.AppRef{Name: found.FullName()}, Description: found.Description, Version: int(found.Current.Number), VersionID: found.Current.ID,
 		Deployed: views.Ago(found.Current.CreatedAt, s.now()), DeployedBy: found.Current.CreatedBy, LastResolve: views.Ago(lastRun, s.now()),
-		CanEdit: session.Actor.Can(team.SetSecret),
-		Check:   s.appCheck(report, current, "check"),
+		CanEdit: session.Actor.Can(team.SetSecret), CanMove: session.Actor.Can(team.MoveCurrent), CanDelete: session.Actor.Can(team.DeleteApp),
+		Check: s.appCheck(report, current, "check"),
 	}
 	if found.PendingID != "" {
 		pending, waiting, err := s.Secrets.CheckVersion(r.Context(), session.Actor, found.FullName(), found.PendingID)
@@ -100,6 +100,9 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 			Number: int(v.Number), ID: v.ID, Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, Digest: v.Digest,
 			Current: v.ID == found.Current.ID, Waits: v.ID == found.PendingID, Secrets: countSecrets(v),
 		})
+	}
+	if done, err := s.appDialog(w, r, session, p, found, &model); done || err != nil {
+		return err
 	}
 	if wants(r, "app-check") {
 		s.render(w, r, http.StatusOK, views.AppCheckView(p, model))

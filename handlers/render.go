@@ -137,6 +137,8 @@ const (
 	flashBound     flashKind = "bound"
 	flashUngranted flashKind = "ungranted"
 	flashDenied    flashKind = "denied"
+	flashMoved     flashKind = "version_current"
+	flashAppGone   flashKind = "app_deleted"
 
 	flashStaged    flashKind = "staged"
 	flashUnchanged flashKind = "unchanged"
@@ -166,6 +168,8 @@ var flashWords = map[flashKind]string{
 	flashBound:     "%s was granted, and bound.",
 	flashUngranted: "%s was revoked. The app's next run does not receive it.",
 	flashDenied:    "%s was denied.",
+	flashMoved:     "%s is current now. The app's next run uses it.",
+	flashAppGone:   "%s was deleted, with its versions and grants.",
 	flashDismiss:   "%s is not waited for any more.",
 	flashInvite:    "The invite was revoked.",
 	flashOwner:     "%s owns the team now, and you are an admin.",

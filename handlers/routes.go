@@ -102,6 +102,8 @@ func (s *server) routes() []route {
 		pg("GET", "/settings/apps", s.appsPage),
 		pg("GET", "/settings/apps/{namespace}/{name}", s.appPage),
 		pg("POST", "/settings/apps/{namespace}/{name}/grants", s.grantsForm),
+		pg("POST", "/settings/apps/{namespace}/{name}/current", s.makeCurrentForm),
+		pg("POST", "/settings/apps/{namespace}/{name}/delete", s.deleteAppForm),
 		pg("GET", "/settings/integrations", s.integrationsPage),
 		pg("GET", "/settings/apikeys", s.apiKeysPage),
 		pg("POST", "/settings/apikeys", s.createAPIKeyForm),

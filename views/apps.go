@@ -50,12 +50,36 @@ type AppDetail struct {
 	DeployedBy  string
 	LastResolve Stamp
 	CanEdit     bool // the actor may set what is missing
+	CanMove     bool // the actor may choose the current version
+	CanDelete   bool
 	Check       AppCheck
 	// Pending is the check of the version that waits for approval, nil if none.
 	Pending  *AppCheck
 	Versions []AppVersion
 	// TeamKeys are the team's keys to which a declared one can be bound.
 	TeamKeys []string
+	// Delete and MakeCurrent are the questions that are open.
+	Delete      bool
+	MakeCurrent *MakeCurrent
+}
+
+// MakeCurrent asks whether a version becomes the current one, and what the
+// check says of it.
+type MakeCurrent struct {
+	ID    string
+	Check AppCheck
+}
+
+// Ungranted are the required keys of the version that somebody has to approve
+// before it can be the current one.
+func (m MakeCurrent) Ungranted() []string {
+	var keys []string
+	for _, item := range m.Check.Items {
+		if !item.Optional && item.ungranted() {
+			keys = append(keys, item.Key)
+		}
+	}
+	return keys
 }
 
 // AppCheck answers "why did my app not receive it?", key by key.

@@ -52,10 +52,11 @@ func TestMembersSeeNoControlsForOthers(t *testing.T) {
 		{"secret", SecretPage(p, detail)},
 		{"members", MembersPage(p, sampleMembers(false))},
 		{"apikeys", APIKeysPage(p, APIKeys{})},
+		{"app", AppPage(p, AppDetail{AppRef: AppRef{Name: "acme/summariser"}, Versions: sampleAppDetail().Versions, TeamKeys: []string{"OPENAI_API_KEY"}, Check: sampleAppDetail().Check})},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			_, doc := render(t, s)
-			doc.Find("main form[method=post], main [data-testid=edit], main [data-testid=delete], main [data-testid=add-secret], main .chip, main textarea").Each(func(_ int, c *goquery.Selection) {
+			doc.Find("main form[method=post], main [data-testid=edit], main [data-testid=delete], main [data-testid=add-secret], [data-testid=delete-app], [data-testid=make-current], main .chip, main textarea").Each(func(_ int, c *goquery.Selection) {
 				t.Errorf("rendered for a member: %s", outer(t, c))
 			})
 		})
@@ -65,26 +66,28 @@ func TestMembersSeeNoControlsForOthers(t *testing.T) {
 // Browser tests and black-box checks find their way by these.
 func TestHandlesForBrowserTests(t *testing.T) {
 	want := map[string][]string{
-		"setup":           {"setup-form"},
-		"login":           {"login-form", "login"},
-		"login-throttled": {"throttled", "form-error"},
-		"error":           {"status", "request-id"},
-		"secrets":         {"add-secret", "search", "secret-row", "edit", "delete", "team-menu", "account-menu", "logout", "secrets-count"},
-		"secrets-flash":   {"flash"},
-		"secrets-member":  {"member-note"},
-		"secrets-empty":   {"empty"},
-		"secrets-none":    {"no-match"},
-		"secrets-add":     {"add-dialog", "add-form", "secret-value", "save"},
-		"secrets-edit":    {"edit-dialog", "edit-form"},
-		"secrets-delete":  {"delete-dialog", "delete-form", "confirm-delete"},
-		"secret":          {"version-row", "activate", "rollback"},
-		"app":             {"app-check", "verdict", "check-item", "near-miss", "fix"},
-		"apikeys-created": {"new-apikey"},
-		"members":         {"member-row", "members-may-edit", "change-role", "remove"},
-		"activity":        {"activity-row"},
-		"account":         {"password-form", "sessions", "sign-out-everywhere"},
-		"device":          {"device-code", "device-client", "device-address", "approve", "deny"},
-		"team-new":        {"team-form"},
+		"setup":            {"setup-form"},
+		"login":            {"login-form", "login"},
+		"login-throttled":  {"throttled", "form-error"},
+		"error":            {"status", "request-id"},
+		"secrets":          {"add-secret", "search", "secret-row", "edit", "delete", "team-menu", "account-menu", "logout", "secrets-count"},
+		"secrets-flash":    {"flash"},
+		"secrets-member":   {"member-note"},
+		"secrets-empty":    {"empty"},
+		"secrets-none":     {"no-match"},
+		"secrets-add":      {"add-dialog", "add-form", "secret-value", "save"},
+		"secrets-edit":     {"edit-dialog", "edit-form"},
+		"secrets-delete":   {"delete-dialog", "delete-form", "confirm-delete"},
+		"secret":           {"version-row", "activate", "rollback"},
+		"app":              {"app-check", "verdict", "check-item", "near-miss", "fix"},
+		"app-delete":       {"delete-app", "delete-dialog", "delete-form", "confirm-delete"},
+		"app-make-current": {"make-current", "current-dialog", "current-form", "confirm-current"},
+		"apikeys-created":  {"new-apikey"},
+		"members":          {"member-row", "members-may-edit", "change-role", "remove"},
+		"activity":         {"activity-row"},
+		"account":          {"password-form", "sessions", "sign-out-everywhere"},
+		"device":           {"device-code", "device-client", "device-address", "approve", "deny"},
+		"team-new":         {"team-form"},
 	}
 	for _, s := range samplePages(ThemeSystem) {
 		_, doc := render(t, s)

@@ -72,7 +72,7 @@ func sampleAppDetail() AppDetail {
 		AppRef:      AppRef{Name: "acme/summariser"},
 		Description: "Sums up long documents",
 		Version:     4, VersionID: "v-4", Deployed: minutes(50), DeployedBy: "ada@acme.example", LastResolve: minutes(3),
-		CanEdit: true,
+		CanEdit: true, CanMove: true, CanDelete: true,
 		Check: AppCheck{
 			Items: []CheckItem{
 				{
@@ -211,6 +211,13 @@ func samplePages(theme Theme) []sample {
 	healthy := app
 	healthy.Check = AppCheck{Items: app.Check.Items[:1]}
 
+	appDelete, appMove, appCannotMove := app, app, app
+	appDelete.Delete = true
+	appMove.MakeCurrent = &MakeCurrent{ID: "v-3", Check: AppCheck{Version: 3, Items: app.Check.Items[:1]}}
+	appCannotMove.MakeCurrent = &MakeCurrent{ID: "v-3", Check: AppCheck{Version: 3, Items: app.Check.Items}}
+	appMember := app
+	appMember.CanEdit, appMember.CanMove, appMember.CanDelete = false, false, false
+
 	keys, keysAdd, keysNew, keysRevoke := sampleAPIKeys(), sampleAPIKeys(), sampleAPIKeys(), sampleAPIKeys()
 	form := sampleAPIKeyForm()
 	keysAdd.Add = &form
@@ -301,6 +308,10 @@ func samplePages(theme Theme) []sample {
 		{"apps-empty", AppsPage(page("/settings/apps"), Apps{})},
 		{"app", AppPage(page("/settings/apps/acme/summariser"), app)},
 		{"app-healthy", AppPage(page("/settings/apps/acme/summariser"), healthy)},
+		{"app-delete", AppPage(page("/settings/apps/acme/summariser"), appDelete)},
+		{"app-make-current", AppPage(page("/settings/apps/acme/summariser"), appMove)},
+		{"app-make-current-refused", AppPage(page("/settings/apps/acme/summariser"), appCannotMove)},
+		{"app-member", AppPage(member("/settings/apps/acme/summariser"), appMember)},
 		{"apikeys", APIKeysPage(page("/settings/apikeys"), keys)},
 		{"apikeys-empty", APIKeysPage(page("/settings/apikeys"), APIKeys{})},
 		{"apikeys-add", APIKeysPage(page("/settings/apikeys"), keysAdd)},
@@ -331,6 +342,8 @@ func samplePartials() []sample {
 	v := sampleSecrets(true)
 	keys, members := sampleAPIKeys(), sampleMembers(true)
 	keys.Created = &NewAPIKey{Name: "ci", Token: "infsh_token"}
+	moving := sampleAppDetail()
+	moving.MakeCurrent = &MakeCurrent{ID: "v-3", Check: AppCheck{Version: 3, Items: moving.Check.Items[:1]}}
 	return []sample{
 		{"SecretsTable", SecretsTable(p, v)},
 		{"SecretsSaved", SecretsSaved(p, v)},
@@ -339,6 +352,8 @@ func samplePartials() []sample {
 		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", Query: "a", Errors: FieldErrors{"value": "The value is empty."}})},
 		{"DeleteSecretDialog", DeleteSecretDialog(p, DeleteSecret{Key: "A", Query: "a"})},
 		{"AppCheckView", AppCheckView(p, sampleAppDetail())},
+		{"DeleteAppDialog", DeleteAppDialog(p, sampleAppDetail())},
+		{"MakeCurrentDialog", MakeCurrentDialog(p, moving)},
 		{"APIKeyDialog", APIKeyDialog(p, sampleAPIKeyForm())},
 		{"APIKeyCreated", APIKeyCreated(p, keys)},
 		{"RevokeAPIKeyDialog", RevokeAPIKeyDialog(p, keys.Rows[0])},
