@@ -70,9 +70,9 @@ func (r appRow) app() (app.App, error) {
 	}, err
 }
 
-const versionColumns = `v.id AS version_id, v.number, v.digest, v.requirements, COALESCE(u.email, '') AS version_by, v.created_at AS version_at`
+var versionColumns = `v.id AS version_id, v.number, v.digest, v.requirements, ` + author("u", "v.team_id", "v.created_by") + ` AS version_by, v.created_at AS version_at`
 
-const selectApps = `SELECT a.id, a.team_id, a.namespace, a.name, a.description, a.pending_version_id, a.created_by, a.created_at, a.updated_at, ` + versionColumns + `
+var selectApps = `SELECT a.id, a.team_id, a.namespace, a.name, a.description, a.pending_version_id, a.created_by, a.created_at, a.updated_at, ` + versionColumns + `
 	FROM apps a JOIN app_versions v ON v.team_id = a.team_id AND v.app_id = a.id AND v.id = a.version_id
 	LEFT JOIN users u ON u.id = v.created_by
 	WHERE a.team_id = ?`
@@ -120,7 +120,7 @@ func (t appTx) AppByName(ctx context.Context, team, namespace, name string) (app
 	return t.one(ctx, " AND a.namespace = ? AND a.name = ?", team, namespace, name)
 }
 
-const selectAppVersions = "SELECT " + versionColumns + " FROM app_versions v LEFT JOIN users u ON u.id = v.created_by WHERE v.team_id = ? AND v.app_id = ?"
+var selectAppVersions = "SELECT " + versionColumns + " FROM app_versions v LEFT JOIN users u ON u.id = v.created_by WHERE v.team_id = ? AND v.app_id = ?"
 
 func (t appTx) Versions(ctx context.Context, team, appID string) ([]app.Version, error) {
 	var rows []versionRow

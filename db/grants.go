@@ -31,16 +31,19 @@ func (r grantRow) grant() secret.Grant {
 	}
 }
 
+var selectGrants = `SELECT g.app_id, g.key, g.source_key, g.state, g.requested_by, g.requested_version, g.requested_at, g.decided_by, g.decided_at,
+		` + author("r", "g.team_id", "g.requested_by") + ` AS requested_by_email, ` + author("d", "g.team_id", "g.decided_by") + ` AS decided_by_email,
+		COALESCE(v.number, 0) AS number
+	FROM app_grants g
+	LEFT JOIN users r ON r.id = g.requested_by
+	LEFT JOIN users d ON d.id = g.decided_by
+	LEFT JOIN app_versions v ON v.id = g.requested_version AND v.app_id = g.app_id
+	WHERE g.team_id = ? AND g.app_id = ?`
+
 // Grants implements app.Reader and secret.Reader.
 func (t appTx) Grants(ctx context.Context, team, appID string) (secret.Grants, error) {
 	var rows []grantRow
-	err := t.q.list(ctx, &rows, `SELECT g.app_id, g.key, g.source_key, g.state, g.requested_by, g.requested_version, g.requested_at, g.decided_by, g.decided_at,
-			COALESCE(r.email, '') AS requested_by_email, COALESCE(d.email, '') AS decided_by_email, COALESCE(v.number, 0) AS number
-		FROM app_grants g
-		LEFT JOIN users r ON r.id = g.requested_by
-		LEFT JOIN users d ON d.id = g.decided_by
-		LEFT JOIN app_versions v ON v.id = g.requested_version AND v.app_id = g.app_id
-		WHERE g.team_id = ? AND g.app_id = ?`, team, appID)
+	err := t.q.list(ctx, &rows, selectGrants, team, appID)
 	if err != nil {
 		return nil, fmt.Errorf("read grants: %w", err)
 	}

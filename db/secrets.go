@@ -64,9 +64,10 @@ const newestStaged = `(SELECT MAX(w.version) FROM secret_versions w WHERE w.team
 // of the version in use, or of the newest staged one where none is; selectHeld
 // reads the version in use, with its ciphertext. What follows begins with the
 // rest of a WHERE that starts with the team.
-const (
+var (
+	updatedBy     = author("u", "s.team_id", "s.updated_by")
 	secretColumns = `SELECT s.id, s.team_id, s.key, s.description, s.version, v.hint, s.created_at, s.updated_at,
-		s.created_by, s.updated_by, COALESCE(u.email, '') AS updated_by_email`
+		s.created_by, s.updated_by, ` + updatedBy + ` AS updated_by_email`
 	fromSecrets = `
 	FROM secrets s
 	JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = `
@@ -86,7 +87,7 @@ var secretPages = paged{
 	counted:  "FROM secrets s LEFT JOIN users u ON u.id = s.updated_by WHERE s.team_id = ?",
 	columns: map[string]column{
 		"id": {"s.id", true}, "key": {"s.key", true}, "description": {"s.description", true}, "version": {"s.version", false},
-		"user_id": {"s.created_by", true}, "updated_by": {"COALESCE(u.email, '')", true},
+		"user_id": {"s.created_by", true}, "updated_by": {updatedBy, true},
 		"created_at": {"s.created_at", false}, "updated_at": {"s.updated_at", false},
 	},
 }
@@ -202,7 +203,7 @@ func (r sealedRow) sealed() secret.Sealed {
 	return secret.Sealed{Number: r.Version, Staged: r.Staged != 0, Value: r.Value, Hint: r.Hint, CreatedAt: fromMicros(r.CreatedAt), CreatedByID: r.CreatedByID, CreatedBy: r.CreatedBy}
 }
 
-const selectVersions = `SELECT v.version, v.staged, v.value, v.hint, v.created_at, v.created_by, COALESCE(u.email, '') AS created_by_email
+var selectVersions = `SELECT v.version, v.staged, v.value, v.hint, v.created_at, v.created_by, ` + author("u", "v.team_id", "v.created_by") + ` AS created_by_email
 	FROM secret_versions v LEFT JOIN users u ON u.id = v.created_by
 	WHERE v.team_id = ? AND v.secret_id = ?`
 
