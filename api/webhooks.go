@@ -71,16 +71,30 @@ func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
 
 // CreateWebhook adds an endpoint. Its signing secret is in this answer alone.
 func (c *Client) CreateWebhook(ctx context.Context, in WebhookCreate) (WebhookCreated, error) {
-	var out WebhookCreated
 	body, err := json.Marshal(in)
 	if err != nil {
-		return out, err
+		return WebhookCreated{}, err
 	}
-	if _, err = c.write(ctx, http.MethodPost, "/webhooks", body, nil, &out); err != nil {
+	return c.signingSecret(ctx, "/webhooks", body)
+}
+
+// RotateWebhook makes a new signing secret, which is in this answer alone. The
+// one before signs too for another day.
+func (c *Client) RotateWebhook(ctx context.Context, id string) (WebhookCreated, error) {
+	path, err := webhookPath(id, "/rotate")
+	if err != nil {
+		return WebhookCreated{}, err
+	}
+	return c.signingSecret(ctx, path, nil)
+}
+
+func (c *Client) signingSecret(ctx context.Context, path string, body []byte) (WebhookCreated, error) {
+	var out WebhookCreated
+	if _, err := c.write(ctx, http.MethodPost, path, body, nil, &out); err != nil {
 		return out, err
 	}
 	if out.Secret == nil {
-		return out, &ProtocolError{URL: c.base, Reason: "the new webhook has no signing secret"}
+		return out, &ProtocolError{URL: c.base, Reason: "the webhook comes without its signing secret"}
 	}
 	return out, nil
 }

@@ -138,23 +138,25 @@ func TestNoTableCarriesControlCharacters(t *testing.T) {
 			t.Fatal(err)
 		}
 		q := string(quoted)
-		secret := `{"key":` + q + `,"masked_value":` + q + `,"description":` + q + `,"updated_by":` + q + `,"version":1,"warnings":[` + q + `]}`
+		secret := `{"key":` + q + `,"team_id":"t1","masked_value":` + q + `,"description":` + q + `,"updated_by":` + q + `,"version":1,"warnings":[` + q + `]}`
 		w := newWorld(t, serve(t, routes{
 			"GET /api/me": `{"user":{"email":` + q + `},"team":{"username":` + q + `,"role":` + q + `},` +
 				`"key":{"kind":` + q + `,"name":` + q + `,"scopes":[` + q + `]}}`,
-			"GET /api/teams":                 `[{"username":` + q + `,"name":` + q + `,"role":` + q + `}]`,
-			"POST /api/teams":                `{"username":` + q + `}`,
-			"POST /api/secrets/list":         `{"items":[` + secret + `]}`,
-			"GET /api/secrets/K":             secret,
-			"PUT /api/secrets/K":             secret,
-			"GET /api/secrets/versions/K":    `{"items":[{"version":1,"created_by":` + q + `,"masked_value":` + q + `,"state":` + q + `}]}`,
-			"POST /api/secrets/rollback/K":   secret,
-			"POST /api/secrets/activate/K":   secret,
-			"POST /api/secrets/import":       `{"items":[{"key":` + q + `,"status":` + q + `,"detail":` + q + `}],"written":true}`,
-			"POST /api/apps/list":            `{"items":[{"namespace":` + q + `,"name":` + q + `,"description":` + q + `}]}`,
-			"POST /api/apps":                 `{"namespace":` + q + `,"name":` + q + `}`,
-			"GET /api/secrets/MISSING":       `404 {"title":"secret_not_found","detail":` + q + `}`,
-			"GET /api/secrets/reveal/DENIED": `403 {"title":"permission_denied","detail":` + q + `}`,
+			"GET /api/teams":                  `[{"username":` + q + `,"name":` + q + `,"role":` + q + `}]`,
+			"POST /api/teams":                 `{"username":` + q + `}`,
+			"POST /api/secrets/list":          `{"items":[` + secret + `]}`,
+			"GET /api/teams/t1/expected-keys": `[{"key":` + q + `,"description":` + q + `}]`,
+			"GET /api/webhooks/w1/deliveries": `{"items":[{"id":` + q + `,"type":` + q + `,"state":` + q + `,"last_error":` + q + `}]}`,
+			"GET /api/secrets/K":              secret,
+			"PUT /api/secrets/K":              secret,
+			"GET /api/secrets/versions/K":     `{"items":[{"version":1,"created_by":` + q + `,"masked_value":` + q + `,"state":` + q + `}]}`,
+			"POST /api/secrets/rollback/K":    secret,
+			"POST /api/secrets/activate/K":    secret,
+			"POST /api/secrets/import":        `{"items":[{"key":` + q + `,"status":` + q + `,"detail":` + q + `}],"written":true}`,
+			"POST /api/apps/list":             `{"items":[{"namespace":` + q + `,"name":` + q + `,"description":` + q + `}]}`,
+			"POST /api/apps":                  `{"namespace":` + q + `,"name":` + q + `}`,
+			"GET /api/secrets/MISSING":        `404 {"title":"secret_not_found","detail":` + q + `}`,
+			"GET /api/secrets/reveal/DENIED":  `403 {"title":"permission_denied","detail":` + q + `}`,
 			"POST /api/apps/check": `{"errors":[],"items":[{"key":` + q + `,"kind":"secret","state":"missing","message":` + q +
 				`,"near_misses":[{"key":` + q + `,"reason":` + q + `,"team":` + q + `}],"url":` + q + `}],"unused":[` + q + `]}`,
 			"POST /internal/v1/resolve": `412 {"title":"requirements_not_met","detail":` + q + `,"errors":[{"type":"secret","key":` + q +
@@ -168,7 +170,7 @@ func TestNoTableCarriesControlCharacters(t *testing.T) {
 			{"secrets", "rollback", "K", "--to", "1"}, {"secrets", "activate", "K", "--version", "1"}, {"secrets", "set", "K", "v", "--stage"}, {"secrets", "import", "-"}, {"secrets", "get", "MISSING"},
 			{"secrets", "get", "DENIED", "--reveal"},
 			{"app", "list"}, {"app", "check", folder}, {"app", "check", folder, "--json"}, {"app", "deploy", folder},
-			{"run", "-f", folder, "--", "true"},
+			{"webhooks", "deliveries", "w1"}, {"run", "-f", folder, "--", "true"},
 		} {
 			r := w.run(args...)
 			for line := range strings.Lines(r.out + r.err) {

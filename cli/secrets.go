@@ -44,6 +44,8 @@ func (p *program) secretsListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the team's secrets, masked",
+		Long: `Lists the team's secrets, masked. Keys that a duplicated team waits for follow as
+"not set yet"; --json leaves them out.`,
 		Example: `  infsh secrets list
   infsh secrets list --json`,
 		Args: NoArgs,
@@ -59,7 +61,11 @@ func (p *program) secretsListCommand() *cobra.Command {
 			if asJSON {
 				return p.json(secrets)
 			}
-			if len(secrets) == 0 {
+			expected, err := s.expectedKeys(cmd.Context(), secrets)
+			if err != nil {
+				return err
+			}
+			if len(secrets)+len(expected) == 0 {
 				p.notef("There are no secrets in this team yet. Add the first: infsh secrets set OPENAI_API_KEY")
 				return nil
 			}
@@ -69,6 +75,9 @@ func (p *program) secretsListCommand() *cobra.Command {
 					secret.Key, secret.MaskedValue, versionOf(secret),
 					stamp(secret.UpdatedAt), secret.UpdatedBy, secret.Description,
 				})
+			}
+			for _, e := range expected {
+				rows = append(rows, []string{e.Key, "not set yet", "-", "", "", e.Description})
 			}
 			p.table(rows)
 			return nil

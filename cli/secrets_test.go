@@ -11,16 +11,17 @@ import (
 )
 
 const listed = `{"items":[
-	{"key":"OPENAI_API_KEY","masked_value":"••••••••here","description":"For GPT-4 API calls","version":3,"updated_by":"ada@example.com","updated_at":"2026-01-02T03:04:05Z"},
+	{"key":"OPENAI_API_KEY","team_id":"t1","masked_value":"••••••••here","description":"For GPT-4 API calls","version":3,"updated_by":"ada@example.com","updated_at":"2026-01-02T03:04:05Z"},
 	{"key":"PIN","masked_value":"••••••••","description":"","version":1,"updated_by":"bo@example.com","updated_at":"2026-01-03T10:00:00+02:00"}]}`
 
 func TestListIsATable(t *testing.T) {
-	w := newWorld(t, serve(t, routes{"POST /api/secrets/list": listed}))
+	w := newWorld(t, serve(t, routes{"POST /api/secrets/list": listed, "GET /api/teams/t1/expected-keys": `[{"key":"FAL_KEY","description":"Pictures"}]`}))
 	r := w.run("secrets", "list")
 	r.want(t, ExitOK)
 	const want = `KEY             VALUE         VERSION  UPDATED (UTC)     BY               DESCRIPTION
 OPENAI_API_KEY  ••••••••here  3        2026-01-02 03:04  ada@example.com  For GPT-4 API calls
 PIN             ••••••••      1        2026-01-03 08:00  bo@example.com
+FAL_KEY         not set yet   -                                           Pictures
 `
 	if r.out != want {
 		t.Errorf("got\n%s\nwant\n%s", r.out, want)
@@ -53,11 +54,17 @@ func TestListAsJSONIsAnArrayOfTheAPIsSecrets(t *testing.T) {
 }
 
 func TestAnEmptyTeamIsToldTheFirstStep(t *testing.T) {
-	w := newWorld(t, serve(t, routes{"POST /api/secrets/list": `{"items":[]}`}))
-	r := w.run("secrets", "list")
-	r.want(t, ExitOK, "infsh secrets set OPENAI_API_KEY")
-	if r.out != "" {
-		t.Errorf("stdout: %q", r.out)
+	for name, more := range map[string]routes{
+		"a key that may ask who it is":   {"GET /api/me": `{"team":{"id":"t1"}}`, "GET /api/teams/t1/expected-keys": `[]`},
+		"a server without expected keys": {"GET /api/me": `{"team":{"id":"t1"}}`, "GET /api/teams/t1/expected-keys": problem(404, "not_found", "There is nothing at this address.")},
+		"a key that lists and no more":   {"GET /api/me": problem(403, "permission_denied", "The key needs the scope user:read.")},
+	} {
+		more["POST /api/secrets/list"] = `{"items":[]}`
+		r := newWorld(t, serve(t, more)).run("secrets", "list")
+		r.want(t, ExitOK, "infsh secrets set OPENAI_API_KEY")
+		if r.out != "" {
+			t.Errorf("%s: stdout: %q", name, r.out)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,8 @@ func (p *program) webhooksCommand() *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
-	cmd.AddCommand(p.webhooksListCommand(), p.webhooksAddCommand(), p.webhooksDeleteCommand(), p.webhooksTestCommand())
+	cmd.AddCommand(p.webhooksListCommand(), p.webhooksAddCommand(), p.webhooksDeleteCommand(), p.webhooksRotateCommand(),
+		p.webhooksTestCommand(), p.webhooksDeliveriesCommand())
 	return cmd
 }
 
@@ -135,8 +137,8 @@ func (p *program) webhooksTestCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "test ID",
 		Short: "Send a test message",
-		Long: `Sends a message of type webhook.test. It is delivered like any other; the
-webhook's page (Settings → Webhooks) shows whether it arrived.`,
+		Long: `Sends a message of type webhook.test. It is delivered like any other;
+"infsh webhooks deliveries" shows whether it arrived.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := p.connect()
@@ -151,4 +153,79 @@ webhook's page (Settings → Webhooks) shows whether it arrived.`,
 			return nil
 		},
 	}
+}
+
+func (p *program) webhooksRotateCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "rotate ID",
+		Short: "Make a new signing secret, and print it",
+		Long: `Makes a new signing secret and prints it on standard output, this one time only.
+For 24 hours each message has two signatures, with the old secret and with the
+new one, so that the receiver can change over without losing any.`,
+		Example: `  infsh webhooks rotate ID --yes > signing-secret`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !yes && !p.terminal.in {
+				return Usage("a new signing secret needs --yes, since there is no terminal to ask on")
+			}
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			if !yes && !p.confirm("Make a new signing secret for webhook "+args[0]+"? The old one ends in 24 hours.") {
+				return fail(ExitFailure, "The signing secret was not changed.")
+			}
+			rotated, err := s.RotateWebhook(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			p.notef("The old signing secret signs beside the new one for 24 hours. The new one, which is not shown again:")
+			p.printf("%s\n", rotated.Secret.Reveal())
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "rotate without asking")
+	return cmd
+}
+
+func (p *program) webhooksDeliveriesCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "deliveries ID",
+		Short: "List a webhook's latest messages, newest first",
+		Long: `Lists the latest messages to a webhook, newest first: which arrived, which are
+tried again and when, and what the receiver answered. A message is kept for
+seven days after its last try.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			messages, err := s.WebhookMessages(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return p.json(messages)
+			}
+			if len(messages) == 0 {
+				p.notef("Nothing was sent to this webhook in the last seven days. Send a test: infsh webhooks test %s", args[0])
+				return nil
+			}
+			rows := [][]string{{"MESSAGE", "EVENT", "STATE", "ATTEMPTS", "CREATED (UTC)", "NEXT (UTC)", "LAST ERROR"}}
+			for _, m := range messages {
+				next := "-"
+				if m.NextAt != nil {
+					next = stamp(*m.NextAt)
+				}
+				rows = append(rows, []string{m.ID, m.Type, m.State, strconv.Itoa(m.Attempts), stamp(m.CreatedAt), next, m.LastError})
+			}
+			p.table(rows)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
 }
