@@ -231,3 +231,14 @@ func (a *automaton) live(state int32) int {
 	}
 	return int(a.nodes[state].depth)
 }
+
+// finds reports that a pattern stands in the text.
+func (a *automaton) finds(text []byte) bool {
+	state := int32(0)
+	for _, c := range text {
+		if state = a.next(state, c); a.nodes[state].end != 0 {
+			return true
+		}
+	}
+	return false
+}

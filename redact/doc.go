@@ -11,9 +11,9 @@
 // Each value of [MinLength] bytes or more, in each of these forms, wherever the
 // stream is cut into writes:
 //
-//   - as it is, without a final line break;
+//   - as it is, without blanks around it;
 //   - of a value of several lines, also each line of [MinLength] bytes or more,
-//     with and without its indentation, but not -----BEGIN and -----END lines;
+//     but not -----BEGIN and -----END lines;
 //     and the whole with its line breaks as LF, CR LF, CR, a space, nothing,
 //     \n or \r\n;
 //   - of a value that is a URL, also the password in it, as written and with its
@@ -33,7 +33,10 @@
 //     larger text that is encoded: there the characters that the value alone
 //     determines (one character on either side may hold a few of its bits);
 //   - base64, hex or the plain value wrapped over several lines of 64 or more
-//     characters, indented or not.
+//     characters, indented or not, the breaks as LF, CR LF, blanks, \n or \r\n;
+//   - each of these with a terminal's control sequences inside: colours, erasing,
+//     links. They follow after the mask, if they are short, and what stands in
+//     them is looked through as well.
 //
 // Where occurrences overlap, their union becomes one mask and no fragment stays.
 // Each of the forms is taken of the value, of its lines and of its password. Of a
@@ -46,9 +49,9 @@
 // Values shorter than [MinLength], and some plain words ([Weak] tells). Encodings
 // of encodings (base64 of base64, JSON in JSON, where the value has characters
 // that JSON escapes); compression; encryption; reversal; other bases; hex with
-// separators; UTF-16; letters of another case; a value with terminal control
-// sequences inside; a part of a value; a value that is printed in turns on two
-// streams. Masking is a net for accidents. A program that wants to print a secret
+// separators; UTF-16; letters of another case; a value that is drawn by moving
+// the cursor or by overstriking; a part of a value; a value that is printed in
+// turns on two streams. Masking is a net for accidents. A program that wants to print a secret
 // can always evade it.
 //
 // # What was found

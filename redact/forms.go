@@ -33,6 +33,16 @@ func weak(s string) bool {
 
 func trimBreaks(s string) string { return strings.TrimRight(s, "\r\n") }
 
+// trim takes the blanks around a value away, unless too little is left. Where
+// the rest is masked they tell nothing, and a prompt's last blank would be held
+// back if a value might begin with it.
+func trim(s string) string {
+	if bare := strings.TrimSpace(s); !weak(bare) {
+		return bare
+	}
+	return s
+}
+
 // written is a text by which a value is given away, and which form of it that is.
 type written struct {
 	text string
@@ -42,17 +52,21 @@ type written struct {
 // patterns returns the byte strings whose occurrence gives the value away. A
 // final line break is no part of them: it may end an output line as well.
 func patterns(value string) []written {
-	value = trimBreaks(value)
+	value = trim(trimBreaks(value))
 	if weak(value) {
 		return nil
 	}
 	seen := make(map[string]bool)
 	var found []written
-	add := func(form Form, s string) {
+	one := func(form Form, s string) {
 		if len(s) >= MinLength && !seen[s] {
 			seen[s] = true
 			found = append(found, written{s, form})
 		}
+	}
+	add := func(form Form, s string) {
+		one(form, s)
+		one(form, unwrapped(s))
 	}
 	list := common
 	if len(value) <= longValue {
@@ -77,11 +91,7 @@ func parts(value string) []written {
 			if weak(line) || strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "-----END ") {
 				continue
 			}
-			all = append(all, written{line, FormLine})
-			// The same line in output that indents it otherwise.
-			if bare := strings.TrimSpace(line); bare != line && !weak(bare) {
-				all = append(all, written{bare, FormLine})
-			}
+			all = append(all, written{trim(line), FormLine})
 		}
 	}
 	if password := urlPassword(value); !weak(password) {

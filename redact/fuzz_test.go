@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -16,6 +17,11 @@ func FuzzWriter(f *testing.F) {
 	f.Add("0123456789abcdef0123456789", "", "", line+"MDEy\nMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODk=", []byte{64, 1, 2})
 	f.Add("0123456789abcdef0123456789", "", "", line+"0123\r\n   456789abcdef0123456789\r", []byte{65, 1, 1})
 	f.Add(strings.Repeat("0123", 60), "", "", strings.Repeat("0123", 16)+"\n"+strings.Repeat("0123", 16)+"\n"+strings.Repeat("0123", 30), []byte{9})
+	f.Add("s3cret-value", "", "", "a \x1b[31ms3c\x1b[01;31m\x1b[Kret\x1b[0m-value b \x1b[", []byte{4, 1})
+	f.Add("s3cret-value", "https://x.example/s3cret", "12345678", "\x1b]8;;https://x.example/s3cret-value\x1b\\s3cret\x1b]8;;\a-value s3c\x1b[12345678mret-value\x1b", []byte{2, 30})
+	f.Add("a b\x1b[0mcdefgh", "bcdefghi", "", "a b\x1b[0mcdefghi bc\x1b(Bdefghi bcde\x1bcfghi a \x1b[mb\x1b[0mcdefgh", []byte{1})
+	f.Add("0123456789abcdef0123456789", "", "", line+"MDEy\x1b[0m\r\n \x1b[1mMzQ1Njc4OWFi\x1b[mY2RlZjAxMjM0NTY3ODk=", []byte{70, 1, 2})
+	f.Add("0123456789abcdef0123456789", "", "", line+`0123\r\n   456789abcdef0123456789 `+line+`0123\r\x456789abcdef`, []byte{65, 1, 1})
 	f.Fuzz(func(t *testing.T, a, b, c, text string, cuts []byte) {
 		if len(a)+len(b)+len(c) > 2000 || len(text) > 5000 {
 			return
@@ -42,17 +48,24 @@ func FuzzWriter(f *testing.F) {
 	})
 }
 
-// mixed reports that needles have line breaks and the text has wraps: then a
-// form may be found across one line break that is its own and another that is a
-// wrap, which the reference does not try.
+// mixed reports a text that the reference reads otherwise: needles have line
+// breaks and the text has wraps, so that a form may be found across one line
+// break that is its own and another that is a wrap; or a control string is broken
+// off by an ESC, which for the reference alone begins another sequence.
 func mixed(text string, list []Needle) bool {
-	if joined, _ := unwrapped(text); joined == text {
+	if brokenString.MatchString(text) {
+		return true
+	}
+	text = withoutControls(text)
+	if joined, _ := lifted(text); joined == text {
 		return false
 	}
 	for _, needle := range list {
-		if strings.ContainsAny(needle.Value.Reveal(), "\r\n \t") {
+		if strings.ContainsAny(needle.Value.Reveal(), "\r\n \t\\") {
 			return true
 		}
 	}
 	return false
 }
+
+var brokenString = regexp.MustCompile(`\x1b[\]PX^_][^\x00-\x1f]*\x1b(?:[^\\]|$)`)

@@ -2,16 +2,17 @@ package redact
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 )
 
 // reference masks a whole text the slow and simple way: it looks for each
-// pattern at each position, in the text and in the text without its wraps, and
+// pattern at each position, in the text and in the text without what is lifted out, and
 // replaces the union.
 func reference(text string, needles []Needle) string {
 	covered := make([]int, len(text)) // 0: no; n: by a region that began n-1 bytes before
 	begins := make([]bool, len(text)+1)
-	joined, origin := unwrapped(text)
+	joined, origin := lifted(text)
 	var spans [][2]int
 	for _, needle := range needles {
 		for _, form := range patterns(needle.Value.Reveal()) {
@@ -48,33 +49,55 @@ func reference(text string, needles []Needle) string {
 		}
 	}
 	var out strings.Builder
+	var kept []string
+	region := -1
 	for i := range len(text) {
-		switch {
-		case covered[i] == 0:
+		if covered[i] == 0 || !crossed[i] && begins[i] {
+			out.WriteString(strings.Join(kept, ""))
+			kept, region = nil, -1
+		}
+		if covered[i] == 0 {
 			out.WriteByte(text[i])
-		case !crossed[i] && begins[i]:
+			continue
+		}
+		if region < 0 {
+			region = i
 			out.WriteString(Mask)
 		}
+		// A control sequence that the region covers follows after the mask.
+		if n := len(controlSequence.FindString(text[i:])); n > 0 && n <= maxKept && crossed[i] && !contains(text[i:i+n], needles) {
+			whole := true
+			for j := i; j < i+n; j++ {
+				whole = whole && covered[j] > 0 && (crossed[j] || !begins[j])
+			}
+			if whole {
+				kept = append(kept, text[i:i+n])
+			}
+		}
 	}
+	out.WriteString(strings.Join(kept, ""))
 	return out.String()
 }
 
-// unwrapped returns text without its wraps, and where each byte was.
-func unwrapped(text string) (string, []int) {
+// lifted returns text without its wraps and control sequences, and where each
+// byte was.
+func lifted(text string) (string, []int) {
 	var joined []byte
 	var origin []int
-	run := 0
+	run, blanks := 0, false
 	for i := 0; i < len(text); i++ {
 		c := text[i]
-		lineBreak := c == '\n' || strings.HasPrefix(text[i:], "\r\n")
-		if lineBreak && run >= wrapColumns {
-			if c == '\r' {
-				i++
-			}
-			for i+1 < len(text) && (text[i+1] == ' ' || text[i+1] == '\t') {
-				i++
-			}
+		if n := len(controlSequence.FindString(text[i:])); n > 0 {
+			i += n - 1
+			continue
+		}
+		if n := len(encoderBreak.FindString(text[i:])); n > 0 && run >= wrapColumns {
+			i += n - 1
 			run = 0
+			blanks = true
+			continue
+		}
+		if blanks = blanks && isBlank(c); blanks {
 			continue
 		}
 		if run++; !encoded[c] {
@@ -84,6 +107,11 @@ func unwrapped(text string) (string, []int) {
 	}
 	return string(joined), origin
 }
+
+var (
+	controlSequence = regexp.MustCompile(`^\x1b(?s:\[[ -?]*[@-~]|[\]PX^_][^\x00-\x1f]*(?:\x07|\x1b\\)|[ -/]*[0-OQ-WYZ\\` + "`" + `a-~])`)
+	encoderBreak    = regexp.MustCompile(`^(?:\r?\n|(?:\\r)?\\n|[ \t])[ \t]*`)
+)
 
 // masked writes text in pieces of the given lengths, over and over.
 func masked(set *Set, text string, lengths []int, opts ...Option) string {
@@ -103,4 +131,15 @@ func masked(set *Set, text string, lengths []int, opts ...Option) string {
 		panic(err)
 	}
 	return out.String()
+}
+
+func contains(text string, needles []Needle) bool {
+	for _, needle := range needles {
+		for _, p := range patterns(needle.Value.Reveal()) {
+			if strings.Contains(text, p.text) {
+				return true
+			}
+		}
+	}
+	return false
 }

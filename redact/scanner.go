@@ -1,8 +1,6 @@
 package redact
 
-import (
-	"bytes"
-)
+import "bytes"
 
 // match is an occurrence of a needle: positions in the stream, end exclusive.
 type match struct {
@@ -10,13 +8,20 @@ type match struct {
 	kind       kind
 }
 
-// scanner runs an automaton over one stream, given in pieces. It sees encoded
-// text that is wrapped, too (see wrapped).
+// scanner runs an automaton over one stream, given in pieces, and a second time
+// where something stands in the text that is to be looked through: a break of an
+// encoder's lines, or a terminal's control sequence (see gapped).
 type scanner struct {
 	automaton *automaton
 	state     int32
-	wrapped   wrapped
-	breaks    []int
+	second    gapped
+	sequence  sequence // the control sequence that is being read
+	wraps     []int
+
+	// How many characters of an encoding stand before the last sequence, which
+	// ended at afterSequence: a line is as long as what is seen of it.
+	beforeSequence int
+	afterSequence  int64
 
 	candidates []int32
 	rest       int // how much of the text is still left to the automaton alone
@@ -29,21 +34,76 @@ type scanner struct {
 // found to matches and returns the earliest position of a match that is not
 // complete yet (the end of the text if there is none).
 func (s *scanner) scan(text []byte, from int, base int64, matches []match) ([]match, int64) {
-	s.breaks = wrapBreaks(text, from, s.breaks[:0])
-	at := from
-	for _, next := range s.breaks {
-		matches = s.run(text, at, next, base, matches)
-		matches = s.wrapped.run(s.automaton, text, at, next, base, matches)
-		s.wrapped.skip(text, next, base, s.state)
-		matches = s.run(text, next, next+1, base, matches)
-		at = next + 1
+	for at := from; at < len(text); {
+		if s.sequence.open() {
+			at, matches = s.pass(text, at, base, matches)
+			continue
+		}
+		end := len(text)
+		if escape := bytes.IndexByte(text[at:], esc); escape >= 0 {
+			end = at + escape
+		}
+		run := s.encodedBefore(text, at, base)
+		s.wraps = wraps(text[:end], at, run, s.wraps[:0])
+		for _, next := range s.wraps {
+			matches = s.both(text, at, next, base, matches)
+			matches = s.second.skip(s.automaton, text[next], base+int64(next), s.state, matches)
+			matches = s.run(text, next, next+1, base, matches)
+			at = next + 1
+		}
+		matches = s.both(text, at, end, base, matches)
+		if at = end; at < len(text) {
+			s.beforeSequence = s.encodedBefore(text, at, base)
+			s.sequence.begin()
+			matches = s.second.skip(s.automaton, esc, base+int64(at), s.state, matches)
+			matches = s.run(text, at, at+1, base, matches)
+			at++
+		}
 	}
-	matches = s.run(text, at, len(text), base, matches)
-	matches = s.wrapped.run(s.automaton, text, at, len(text), base, matches)
-
 	end := base + int64(len(text))
 	live := end - int64(s.automaton.live(s.state))
-	return matches, min(live, s.wrapped.live(s.automaton, end))
+	return matches, min(live, s.second.live(s.automaton, end))
+}
+
+// both runs the automaton over text[from:to] for both runs.
+func (s *scanner) both(text []byte, from, to int, base int64, matches []match) []match {
+	matches = s.run(text, from, to, base, matches)
+	return s.second.run(s.automaton, text, from, to, base, matches)
+}
+
+// pass reads on in a control sequence, which the first run sees as text and the
+// second not at all.
+func (s *scanner) pass(text []byte, at int, base int64, matches []match) (int, []match) {
+	n := s.sequence.read(text[at:])
+	matches = s.run(text, at, at+n, base, matches)
+	at += n
+	position := base + int64(at)
+	s.second.extend(position)
+	switch s.sequence.phase {
+	case seqDone:
+		s.second.resume()
+		s.afterSequence = position
+		s.sequence.phase = seqNone
+	case seqBroken:
+		// It was none: the first run has seen all that there is.
+		s.second.stop()
+		s.sequence.phase = seqNone
+	}
+	return at, matches
+}
+
+// encodedBefore returns how many characters of an encoding (at most wrapColumns)
+// stand before text[at], control sequences not counted.
+func (s *scanner) encodedBefore(text []byte, at int, base int64) int {
+	run := 0
+	for run < wrapColumns && at > 0 && base+int64(at) != s.afterSequence && encoded[text[at-1]] {
+		run++
+		at--
+	}
+	if base+int64(at) == s.afterSequence {
+		run = min(run+s.beforeSequence, wrapColumns)
+	}
+	return run
 }
 
 const (
@@ -150,160 +210,4 @@ func (s *scanner) walk(text []byte, i, end, start int, base int64, matches []mat
 	}
 	s.state = state
 	return i, matches
-}
-
-// Encoders break lines after 64 (PEM), 76 (MIME) or more characters, wherever the
-// secret then is. wrapped continues the scan over such breaks as if they were
-// not there: the break, and blanks that indent the next line. An end of a line
-// counts as one where at least wrapColumns characters of an encoding stand
-// before it; ordinary lines have a space or a colon there, and are not held.
-const wrapColumns = 64
-
-// wrapContext is how much of the past is needed to see how long the line is.
-const wrapContext = wrapColumns + 1
-
-// wrapBreaks returns the positions of the breaks in text[from:]. For CR LF it is
-// the CR.
-func wrapBreaks(text []byte, from int, found []int) []int {
-	// A CR that ended the last piece was taken for a break, so the LF after it
-	// follows no run and is none. At the end of this piece the same is done.
-	at := from
-	for at < len(text) {
-		n := bytes.IndexByte(text[at:], '\n')
-		if n < 0 {
-			break
-		}
-		at += n
-		position := at
-		if position > from && text[position-1] == '\r' {
-			position--
-		}
-		if wrapsAt(text[:position]) {
-			found = append(found, position)
-		}
-		at++
-	}
-	if last := len(text) - 1; last >= from && text[last] == '\r' && wrapsAt(text[:last]) {
-		found = append(found, last)
-	}
-	return found
-}
-
-func wrapsAt(text []byte) bool {
-	for run := 0; run < wrapColumns; run++ {
-		if run == len(text) || !encoded[text[len(text)-1-run]] {
-			return false
-		}
-	}
-	return true
-}
-
-// encoded are the characters of base64 in both alphabets, and so of hex.
-var encoded = func() (set [256]bool) {
-	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_") {
-		set[c] = true
-	}
-	return set
-}()
-
-// wrapped is a second run of the automaton, which skips wraps. It lives while it
-// holds something from before the last wrap; else the first run sees the same.
-type wrapped struct {
-	state int32
-	gaps  []gap // what was skipped, as far back as the state reaches; none: not alive
-	phase phase
-}
-
-type gap struct{ start, end int64 }
-
-type phase int
-
-const (
-	inText   phase = iota
-	inIndent       // after a line break
-	inBreak        // after a CR that an LF must follow
-)
-
-// skip starts a gap at text[at], a wrap. state is the first run's.
-func (w *wrapped) skip(text []byte, at int, base int64, state int32) {
-	if len(w.gaps) == 0 {
-		if state == 0 {
-			return
-		}
-		w.state = state
-	}
-	position := base + int64(at)
-	w.gaps = append(w.gaps, gap{position, position + 1})
-	w.phase = inIndent
-	if text[at] == '\r' {
-		w.phase = inBreak
-	}
-}
-
-func (w *wrapped) run(a *automaton, text []byte, from, to int, base int64, matches []match) []match {
-	for i := from; i < to && len(w.gaps) > 0; i++ {
-		position, c := base+int64(i), text[i]
-		last := &w.gaps[len(w.gaps)-1]
-		switch {
-		case w.phase == inBreak && c != '\n':
-			// The CR was a character of the text after all.
-			w.gaps = w.gaps[:len(w.gaps)-1]
-			w.state = a.next(w.state, '\r')
-			w.phase = inText
-			if w.prune(a, position); len(w.gaps) == 0 {
-				return matches
-			}
-		case w.phase == inBreak:
-			last.end++
-			w.phase = inIndent
-			continue
-		case w.phase == inIndent && (c == ' ' || c == '\t'):
-			last.end++
-			continue
-		}
-		w.phase = inText
-		w.state = a.next(w.state, c)
-		if found := a.nodes[w.state].end; found != 0 {
-			e := a.ends[found]
-			matches = append(matches, match{start: w.back(position+1, int(e.length)), end: position + 1, kind: e.kind})
-		}
-		w.prune(a, position+1)
-	}
-	return matches
-}
-
-// back returns the position of the n-th character before end, gaps not counted.
-func (w *wrapped) back(end int64, n int) int64 {
-	for i := len(w.gaps) - 1; i >= 0 && n > 0; i-- {
-		after := int(end - w.gaps[i].end)
-		if after >= n {
-			break
-		}
-		n -= after
-		end = w.gaps[i].start
-	}
-	return end - int64(n)
-}
-
-// prune forgets the gaps that the state does not reach back over.
-func (w *wrapped) prune(a *automaton, end int64) {
-	start := w.back(end, int(a.nodes[w.state].depth))
-	for len(w.gaps) > 0 && w.gaps[0].start < start {
-		w.gaps = w.gaps[1:]
-	}
-	if len(w.gaps) == 0 {
-		w.gaps = nil
-	}
-}
-
-// live returns the earliest position of a match that is not complete yet.
-func (w *wrapped) live(a *automaton, end int64) int64 {
-	if len(w.gaps) == 0 {
-		return end
-	}
-	// A gap at the end has no character after it.
-	if live := a.live(w.state); live > 0 {
-		return w.back(end, live)
-	}
-	return end
 }

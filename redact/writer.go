@@ -71,8 +71,10 @@ type Writer struct {
 // region is a stretch that matches cover, which may still grow.
 type region struct {
 	open  bool
+	start int64
 	end   int64
 	kinds []kind // one of each needle
+	kept  []byte // the control sequences in it
 }
 
 // NewWriter returns a Writer that passes on to w, at least once per Write that
@@ -172,9 +174,14 @@ func (w *Writer) release(live int64) error {
 			masked = append(masked, w.text[passed-w.base:to-w.base]...)
 			passed = to
 		}
+		w.forget(passed)
+	}
+	cover := func() {
+		passed = max(passed, min(w.region.end, live))
+		w.keep(passed)
 	}
 	if w.region.open {
-		passed = max(passed, min(w.region.end, live))
+		cover()
 	}
 	final := 0
 	for final < len(w.found) && w.found[final].start < live {
@@ -185,22 +192,19 @@ func (w *Writer) release(live int64) error {
 		}
 		if !w.region.open {
 			pass(m.start)
-			w.region = region{open: true, kinds: w.region.kinds[:0]}
+			w.region = region{open: true, start: m.start, kinds: w.region.kinds[:0], kept: w.region.kept[:0]}
 		}
 		if m.end > w.region.end {
 			w.region.end = m.end
 			if !slices.ContainsFunc(w.region.kinds, func(k kind) bool { return k.needle == m.kind.needle }) {
 				w.region.kinds = append(w.region.kinds, m.kind)
 			}
-			passed = max(passed, min(m.end, live))
+			cover()
 		}
 	}
 	w.found = slices.Delete(w.found, 0, final)
-	if w.region.open {
-		passed = max(passed, min(w.region.end, live))
-		if w.region.end <= live {
-			masked = w.mask(masked)
-		}
+	if w.region.open && w.region.end <= live {
+		masked = w.mask(masked)
 	}
 	var err error
 	if len(masked) == 0 && !w.region.open {
@@ -209,6 +213,7 @@ func (w *Writer) release(live int64) error {
 			_, err = w.out.Write(clear)
 		}
 		passed = live
+		w.forget(live)
 	} else {
 		if !w.region.open {
 			pass(live)
@@ -238,10 +243,50 @@ func (w *Writer) mask(to []byte) []byte {
 			w.counts[k]++
 		}
 	}
-	if !w.withKeys {
-		return append(to, Mask...)
+	if w.withKeys {
+		to = append(to, "[redacted:"...)
+		to = append(to, strings.Join(keys, ",")...)
+		to = append(to, ']')
+	} else {
+		to = append(to, Mask...)
 	}
-	to = append(to, "[redacted:"...)
-	to = append(to, strings.Join(keys, ",")...)
-	return append(to, ']')
+	return append(to, w.region.kept...)
+}
+
+// Control sequences that stood in what a mask covers follow after it, so that a
+// colour which ends there ends. Longer ones than maxKept (links, titles) do not,
+// and of more than maxAllKept in one mask the first.
+const (
+	maxKept    = 32
+	maxAllKept = 16 * maxKept
+)
+
+// keep takes the control sequences before the position into the region.
+func (w *Writer) keep(to int64) {
+	lifted := w.scanner.second.lifted
+	for len(lifted) > 0 && lifted[0].end <= to {
+		at := lifted[0]
+		lifted = lifted[1:]
+		if at.start <= w.region.start || at.start < w.base || at.end-at.start > maxKept {
+			continue
+		}
+		text := w.text[at.start-w.base : at.end-w.base]
+		if w.set.automaton.finds(text) {
+			continue
+		}
+		if len(w.region.kept)+len(text) > maxAllKept {
+			w.region.kept = w.region.kept[:0]
+		}
+		w.region.kept = append(w.region.kept, text...)
+	}
+	w.scanner.second.lifted = lifted
+}
+
+// forget drops the control sequences that begin before the position.
+func (w *Writer) forget(to int64) {
+	lifted := w.scanner.second.lifted
+	for len(lifted) > 0 && lifted[0].start < to {
+		lifted = lifted[1:]
+	}
+	w.scanner.second.lifted = lifted
 }

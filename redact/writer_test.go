@@ -141,7 +141,10 @@ func TestBytesWithoutSecretsPassUnchanged(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
 	set := Compile(needles(testKeys(10)...))
 	size := 64 << 20
-	if testing.Short() || raceEnabled {
+	switch {
+	case os.Getenv("INFSH_TORTURE") != "":
+		size = 1 << 30
+	case testing.Short() || raceEnabled:
 		size = 4 << 20
 	}
 	piece := make([]byte, 100_003)

@@ -1,12 +1,14 @@
 #!/bin/sh
 # The long forms of the tests: the crash tests with all their kills, faults,
-# floods and stress, a soak of INFSH_SOAK (default 5m), and each fuzz target for
+# floods and stress, a million samples of redacted output, a soak of INFSH_SOAK (default 5m), and each fuzz target for
 # FUZZTIME (default 60s).
 set -eu
 echo "== crash tests"
 INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|AfterAKill|FollowsASync|Failover|HistoryOfOneKey|MigrationsKilled' ./e2e
 echo "== what an app receives, in random worlds"
 INFSH_TORTURE=1 go test -v -timeout 3h -run TestResolvedIsDeclaredAndGrantedAndSet ./secret
+echo "== a million samples of redacted output, and a gigabyte without secrets"
+INFSH_TORTURE=1 go test -v -timeout 3h -run 'NoFormOfAValue|SoupIsMasked|PassUnchanged' ./redact
 echo "== faults, floods and stress"
 INFSH_TORTURE=1 go test -v -timeout 3h -run 'Faults|Floods|ManyWriters' ./e2e
 echo "== soak"
