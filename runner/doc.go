@@ -8,35 +8,53 @@
 // The command gets, later ones winning: the parent's environment (unless
 // Pristine), without any INFSH_* in any case and without any variable whose value
 // contains this process's credential; the secrets. A clash is a warning. Names
-// that package envvar refuses are refused here again.
+// that package envvar refuses are refused here again. Of files, it inherits the
+// three standard streams and no other.
 //
 // # Output
 //
-// Both outputs are pipes, so a command that asks sees no terminal: it may print
-// without colours and in blocks. If standard output and standard error are the
-// same file, they share a pipe and keep their order. When the command has ended,
-// what it left in the pipes is still printed; a process that it left behind can
-// delay the end by little more than a second.
+// Where standard output is a terminal, the command has one too, of the same size
+// and settings: it prints in colours and lines as without this package. If its
+// standard input is a terminal as well, its new one has the keyboard: keys, Ctrl-C
+// among them, go there as they are, and mean there what the command has set. Else
+// the outer terminal remains the command's keyboard, and what the command opens as
+// /dev/tty; what it prints to that is not masked. Standard error is of the same
+// terminal, or a pipe where it leads elsewhere.
+//
+// Otherwise both outputs are pipes, so a command that asks sees no terminal. If
+// standard output and standard error are the same file, they share a pipe and keep
+// their order.
+//
+// When the command has ended, what it left in the pipes or the terminal is still
+// printed; a process that it left behind can delay the end by little more than a
+// second. Its terminal is gone then.
 //
 // # Signals
 //
 // All that can be caught are forwarded, apart from those that this process's own
 // runtime uses (SIGCHLD, SIGURG, SIGPROF, SIGPIPE) and those of a program error.
-// In the foreground of a terminal, SIGINT, SIGQUIT and SIGWINCH are not, because
-// the terminal sends them to the command itself: it gets them once. The same holds
-// for SIGTSTP, SIGTTIN and SIGTTOU wherever there is a terminal. If the command is
-// stopped by Ctrl-Z, so is this process, and the shell's fg or bg continues both.
+// In the foreground of a terminal that the command shares with this process,
+// SIGINT, SIGQUIT and SIGWINCH are not, because the terminal sends them to the
+// command itself: it gets them once. The same holds for SIGTSTP, SIGTTIN and
+// SIGTTOU wherever there is such a terminal. If the command is stopped by Ctrl-Z,
+// so is this process with its job, and the shell's fg or bg continues both.
+//
+// A command with a terminal and keyboard of its own is watched by a further
+// process (see [Monitor]), without which no terminal could stop it.
 //
 // [Command.Signals] are sent in any case: they are from this program.
 //
 // # Systems
 //
 // All of the above holds on Linux. There the command is also killed when this
-// process is (its own children are not), and this process is neither dumpable nor
-// traceable by its user, nor leaves a core file; the command keeps its own core
-// limit, and a core file of it would hold its environment.
+// process is (its own children are not, but for those in the foreground of its
+// terminal, which are hung up), and this process is neither dumpable nor traceable
+// by its user, nor leaves a core file; the command keeps its own core limit, and a
+// core file of it would hold its environment. Killed with SIGKILL, this process
+// leaves the outer terminal as it was set for the command; `reset` helps.
 //
-// On macOS and other Unix systems, a command outlives its killed runner, and
+// On macOS and other Unix systems, outputs are always pipes, descriptors that this
+// process inherited reach the command, a command outlives its killed runner, and
 // [Harden] does nothing. On Windows, furthermore, signals are limited to Ctrl-C,
 // which the console sends to both; cancelling kills at once; and the code is the
 // one that the system reports.

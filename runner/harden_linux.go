@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"fmt"
 	"os"
 	"sync"
 
@@ -38,5 +39,20 @@ var harden = sync.OnceValue(func() error {
 func restoreLimits(pid int) {
 	if coreLimit != nil {
 		_ = unix.Prlimit(pid, unix.RLIMIT_CORE, coreLimit, nil)
+	}
+}
+
+// limits is coreLimit as an argument for a monitor, which adoptLimits reads.
+func limits() string {
+	if coreLimit == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d:%d", coreLimit.Cur, coreLimit.Max)
+}
+
+func adoptLimits(text string) {
+	var limit unix.Rlimit
+	if n, _ := fmt.Sscanf(text, "%d:%d", &limit.Cur, &limit.Max); n == 2 {
+		coreLimit = &limit
 	}
 }

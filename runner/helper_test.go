@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/term"
+
 	"infsh/redact"
 	"infsh/runner"
 )
@@ -24,6 +26,7 @@ import (
 // TestMain makes the test binary the commands of the tests as well:
 // `BINARY helper NAME ARG…`.
 func TestMain(m *testing.M) {
+	runner.Monitor()
 	if len(os.Args) > 2 && os.Args[1] == "helper" {
 		os.Exit(helpers[os.Args[2]](os.Args[3:]))
 	}
@@ -55,6 +58,11 @@ func init() {
 		"job":      helpJob,
 		"run":      helpRun,
 		"jobshell": helpJobShell,
+		"tty":      helpTTY,
+		"size":     helpSize,
+		"raw":      helpRaw,
+		"files":    helpFiles,
+		"around":   helpAround,
 	}
 }
 
@@ -167,6 +175,7 @@ func helpRun(args []string) int {
 		Argv: args, Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Secrets:    []redact.Needle{{Key: "API_TOKEN", Value: redact.NewValue("tok-0123456789")}},
 		Credential: redact.NewValue("infsh_0123456789"),
+		Warn:       func(s string) { fmt.Fprintln(os.Stderr, s) },
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -177,8 +186,9 @@ func helpRun(args []string) int {
 // jobshell does for one job what an interactive shell does: it runs it in the
 // foreground, notices that it stopped, and continues it.
 func helpJobShell(args []string) int {
-	// A shell ignores what stops jobs.
-	signal.Ignore(syscall.SIGTTOU, syscall.SIGTSTP)
+	// A shell is not stopped by what stops jobs, and its jobs are.
+	signal.Ignore(syscall.SIGTTOU)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGTSTP)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 0}
@@ -198,6 +208,75 @@ func helpJobShell(args []string) int {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGCONT)
 		fmt.Println("job continued")
 	}
+}
+
+// tty says which of the standard streams are terminals.
+func helpTTY([]string) int {
+	for _, file := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		fmt.Print(term.IsTerminal(int(file.Fd())), " ")
+	}
+	fmt.Println(os.ExpandEnv("$API_TOKEN"))
+	fmt.Fprintln(os.Stderr, os.ExpandEnv("error $API_TOKEN"))
+	return 0
+}
+
+// size writes the size of the terminal, and again when it changes.
+func helpSize([]string) int {
+	changed := make(chan os.Signal, 1)
+	signal.Notify(changed, syscall.SIGWINCH)
+	for range 2 {
+		width, height, err := term.GetSize(int(os.Stdout.Fd()))
+		fmt.Println("size", width, height, err)
+		<-changed
+	}
+	width, height, _ := term.GetSize(int(os.Stdout.Fd()))
+	fmt.Println("size", width, height)
+	return 0
+}
+
+// raw reads three keys as they are.
+func helpRaw([]string) int {
+	state, err := term.MakeRaw(int(os.Stdin.Fd()))
+	if err != nil {
+		return failed(err)
+	}
+	fmt.Print("raw\r\n")
+	keys := make([]byte, 3)
+	_, err = io.ReadFull(os.Stdin, keys)
+	fmt.Printf("keys %x\r\n", keys)
+	_ = term.Restore(int(os.Stdin.Fd()), state)
+	return failed(err)
+}
+
+// files lists its open descriptors beyond the standard streams and what the Go
+// runtime opens by itself.
+func helpFiles([]string) int {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return failed(err)
+	}
+	names, err := dir.Readdirnames(-1)
+	for _, name := range names {
+		target, _ := os.Readlink("/proc/self/fd/" + name)
+		if number(name) > 2 && number(name) != int(dir.Fd()) && !strings.HasPrefix(target, "anon_inode:") && !strings.HasPrefix(target, "/sys/fs/cgroup/") {
+			fmt.Println("open:", target)
+		}
+	}
+	fmt.Println("listed")
+	return failed(err)
+}
+
+// around writes what the command can see of the process that started it.
+func helpAround([]string) int {
+	for _, file := range []string{"environ", "cmdline"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", os.Getppid(), file))
+		if err != nil {
+			text = []byte(err.Error()) // only root may look at it
+		}
+		fmt.Printf("%q\n", text)
+	}
+	fmt.Printf("%q\n", strings.Join(os.Environ(), " "))
+	return 0
 }
 
 // forwarded are the signals that the tests send.

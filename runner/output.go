@@ -38,13 +38,15 @@ type pump struct {
 	err    error
 }
 
-func newOutput(c Command) (*output, error) {
+func newOutput(c Command, term *terminal) (*output, error) {
 	out := &output{}
 	var err error
-	if out.stdout, err = out.add("standard output", c.Stdout); err != nil {
+	if out.stdout = term.output(c.Stdout); out.stdout != nil {
+		out.copyFrom(term.master, "standard output", c.Stdout)
+	} else if out.stdout, err = out.add("standard output", c.Stdout); err != nil {
 		return nil, err
 	}
-	if same(c.Stdout, c.Stderr) {
+	if term.output(c.Stderr) != nil || same(c.Stdout, c.Stderr) {
 		out.stderr = out.stdout
 		return out, nil
 	}
@@ -60,11 +62,15 @@ func (out *output) add(name string, to io.Writer) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a pipe for %s: %w", name, err)
 	}
+	out.copyFrom(reader, name, to)
+	return writer, nil
+}
+
+func (out *output) copyFrom(reader *os.File, name string, to io.Writer) {
 	if to == nil {
 		to = io.Discard
 	}
 	out.pumps = append(out.pumps, &pump{name: name, reader: reader, to: to, done: make(chan struct{})})
-	return writer, nil
 }
 
 // same reports that two writers lead to one place, such as one terminal.

@@ -1,11 +1,28 @@
 package runner
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// running is a command that was started, with or without a monitor.
+type running interface {
+	wait(ctx context.Context, more <-chan os.Signal, grace time.Duration) int
+}
+
+// start starts cmd. With a keyboard to give it, it becomes the foreground of its
+// own terminal; else it stays in the job of this process.
+func start(cmd *exec.Cmd, term *terminal) (running, error) {
+	if term != nil && term.keyboard != nil {
+		return startSupervised(cmd, term)
+	}
+	return startHere(cmd, term)
+}
 
 // attributes ends the command when this process is killed: a command that nobody
 // masks or watches any more must not keep the secrets. What it started itself is

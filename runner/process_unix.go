@@ -20,16 +20,17 @@ import (
 // and the shell treat both as one job.
 type process struct {
 	*os.Process
+	term    *terminal // nil where the command prints into pipes
 	signals chan os.Signal
 	stop    chan struct{}
 	ended   chan struct{}
 }
 
-// start starts cmd, whose files must all be *os.File. The goroutine keeps its
+// startHere starts cmd, whose files must all be *os.File. The goroutine keeps its
 // thread until wait returns: the kernel ends the command with the thread that
 // started it (PR_SET_PDEATHSIG in prctl(2)).
-func start(cmd *exec.Cmd) (*process, error) {
-	p := &process{signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{})}
+func startHere(cmd *exec.Cmd, term *terminal) (*process, error) {
+	p := &process{term: term, signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{})}
 	// Before the start, lest a signal end this process in between.
 	signal.Notify(p.signals, catchable()...)
 	cmd.SysProcAttr = attributes()
@@ -72,6 +73,10 @@ func (p *process) wait(ctx context.Context, more <-chan os.Signal, grace time.Du
 	<-p.ended
 	signal.Stop(p.signals)
 	_ = p.Release()
+	return exitCode(status)
+}
+
+func exitCode(status syscall.WaitStatus) int {
 	if status.Signaled() {
 		return exitSignal + int(status.Signal())
 	}
@@ -129,6 +134,12 @@ func (p *process) forward(ctx context.Context, more <-chan os.Signal, grace time
 		case s := <-more:
 			_ = p.Signal(s)
 		case s := <-p.signals:
+			if s == syscall.SIGWINCH && p.term != nil {
+				// It came to the command as well, but before the new size.
+				p.term.resize()
+				_ = p.Signal(s)
+				continue
+			}
 			if s != syscall.SIGPIPE && !sentToGroup(s.(syscall.Signal)) {
 				// It fails only where the command has ended.
 				_ = p.Signal(s)

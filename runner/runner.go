@@ -95,6 +95,9 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 	if err := Harden(); err != nil {
 		c.Warn(fmt.Sprintf("this process could not be protected from inspection: %v", err))
 	}
+	if err := closeOnExec(); err != nil {
+		return 1, fmt.Errorf("keeping inherited files from the command: %w", err)
+	}
 	env, err := environment(c)
 	if err != nil {
 		return 1, err
@@ -111,7 +114,11 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 		compiled <- redact.Compile(append(slices.Concat(c.Secrets, c.AlsoMask), redact.Needle{Key: CredentialKey, Value: c.Credential}))
 	}()
 
-	out, err := newOutput(c)
+	term, err := openTerminal(c)
+	if err != nil {
+		return 1, err
+	}
+	out, err := newOutput(c, term)
 	if err != nil {
 		return 1, err
 	}
@@ -120,8 +127,8 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	cmd := &exec.Cmd{Path: path, Args: c.Argv, Env: env, Stdin: stdin, Stdout: out.stdout, Stderr: out.stderr}
-	p, err := start(cmd)
+	cmd := &exec.Cmd{Path: path, Args: c.Argv, Env: env, Stdin: term.input(stdin), Stdout: out.stdout, Stderr: out.stderr}
+	p, err := start(cmd, term)
 	closeStdin()
 	out.started()
 	if err != nil {
@@ -130,6 +137,7 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 	out.copy(<-compiled, c)
 	exitCode = p.wait(ctx, c.Signals, cmp.Or(c.Grace, killAfter))
 	hits, err := out.finish()
+	term.giveBack()
 	if c.Found != nil {
 		c.Found(hits)
 	}
