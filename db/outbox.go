@@ -54,7 +54,8 @@ func enqueue(ctx context.Context, q querier, m webhook.Message) error {
 }
 
 // Due implements webhook.Outbox. Of each endpoint it is the message that has
-// waited longest, and none while another is on its way.
+// waited longest, and none while another is on its way, or is leased to nobody
+// since the endpoint asked for a pause.
 func (o *Outbox) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	var ids []string
 	err := o.db.statement().list(ctx, &ids, `SELECT id FROM (
@@ -97,8 +98,8 @@ func (o *Outbox) Lease(ctx context.Context, id string, now, until time.Time) (jo
 // meantime stays: only the server's own switching off is stored here.
 func (o *Outbox) Finish(ctx context.Context, job webhook.Job, entry audit.Entry) error {
 	return o.db.update(ctx, func(q querier) error {
-		_, err := q.exec(ctx, `UPDATE webhook_messages SET state = ?, next_at = ?, leased_until = 0, last_at = ?, last_status = ?, last_error = ? WHERE id = ?`,
-			string(job.State), micros(job.NextAt), micros(job.LastAt), job.LastStatus, job.LastError, job.ID)
+		_, err := q.exec(ctx, `UPDATE webhook_messages SET state = ?, next_at = ?, leased_until = ?, last_at = ?, last_status = ?, last_error = ? WHERE id = ?`,
+			string(job.State), micros(job.NextAt), micros(job.HoldUntil), micros(job.LastAt), job.LastStatus, job.LastError, job.ID)
 		if err != nil {
 			return fmt.Errorf("store a message's end: %w", err)
 		}

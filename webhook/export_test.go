@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"net/netip"
 	"time"
 )
@@ -13,3 +14,12 @@ func Tries() int { return len(pauses) + 1 }
 
 // Public is what the guard decides of an address.
 func Public(a string) bool { return public(netip.MustParseAddr(a)) }
+
+// SendDue sends until nothing is due.
+func (s *Sender) SendDue(ctx context.Context) error {
+	for {
+		if more, err := s.deliver(ctx); err != nil || !more {
+			return err
+		}
+	}
+}

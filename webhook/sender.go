@@ -59,7 +59,7 @@ func NewSender(outbox Outbox, kek *envelope.KEK, guard Guard, log *slog.Logger) 
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: guard.control}
 	return &Sender{
 		outbox: outbox, kek: kek, log: log, wake: make(chan struct{}, 1),
-		now: func() time.Time { return time.Now().UTC() },
+		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 		client: &http.Client{
 			Timeout: timeout,
 			// No proxy: it would connect in our place, to addresses that we refuse.
@@ -131,17 +131,24 @@ func (s *Sender) try(ctx context.Context, id string) {
 	// From here on the attempt counts, so it is made and its end is stored.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor)
 	defer cancel()
-	status, err := s.send(ctx, job)
-	entry := s.finish(&job, status, err)
+	got, err := s.send(ctx, job)
+	entry := s.finish(&job, got, err)
 	if err := s.outbox.Finish(ctx, job, entry); err != nil {
 		s.log.Error("what became of a webhook's message can't be stored; it will be sent again", "message", job.ID, "error", err)
 	}
 }
 
+// answer is what an endpoint said. Status is 0 where none came, and retryAfter
+// the time for which it wants to be left alone.
+type answer struct {
+	status     int
+	retryAfter time.Duration
+}
+
 // finish says what became of a message and of its endpoint.
-func (s *Sender) finish(job *Job, status int, err error) (entry audit.Entry) {
+func (s *Sender) finish(job *Job, got answer, err error) (entry audit.Entry) {
 	now := s.now()
-	job.LastAt, job.LastStatus, job.LastError = now, status, ""
+	job.LastAt, job.LastStatus, job.LastError = now, got.status, ""
 	w := &job.Webhook
 	if err == nil {
 		job.State, w.FailingSince = Delivered, time.Time{}
@@ -152,7 +159,7 @@ func (s *Sender) finish(job *Job, status int, err error) (entry audit.Entry) {
 		w.FailingSince = now
 	}
 	switch {
-	case status == http.StatusGone:
+	case got.status == http.StatusGone:
 		job.State, w.Enabled, w.DisabledReason = GivenUp, false, "it answered 410 Gone"
 	case job.Attempts > len(pauses):
 		job.State = GivenUp
@@ -163,6 +170,12 @@ func (s *Sender) finish(job *Job, status int, err error) (entry audit.Entry) {
 	default:
 		pause := pauses[job.Attempts-1]
 		job.NextAt = now.Add(pause + rand.N(pause/5+1))
+		if got.retryAfter > 0 {
+			job.HoldUntil = now.Add(got.retryAfter)
+		}
+		if job.NextAt.Before(job.HoldUntil) {
+			job.NextAt = job.HoldUntil
+		}
 	}
 	if !w.Enabled {
 		entry = audit.Entry{ID: uuid.NewString(), At: now, TeamID: w.TeamID, ActorKind: "system", ActorName: "infsh", Action: disable, Target: w.Host(), Outcome: audit.Allowed, Reason: w.DisabledReason}
@@ -172,20 +185,20 @@ func (s *Sender) finish(job *Job, status int, err error) (entry audit.Entry) {
 
 // send makes one try. Its error is a sentence for the team, without what the
 // endpoint answered.
-func (s *Sender) send(ctx context.Context, job Job) (status int, err error) {
+func (s *Sender) send(ctx context.Context, job Job) (answer, error) {
 	secrets, err := s.open(job)
 	if err != nil {
 		s.log.Error("the signing secret of a webhook does not open", "webhook", job.Webhook.ID, "error", err)
-		return 0, errDamagedSecret
+		return answer{}, errDamagedSecret
 	}
 	at := s.now()
 	signature, err := sign(secrets, job.ID, at, job.Payload)
 	if err != nil {
-		return 0, err
+		return answer{}, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, job.Webhook.URL, bytes.NewReader(job.Payload))
 	if err != nil {
-		return 0, errors.New("its address can't be used")
+		return answer{}, errors.New("its address can't be used")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "infsh-webhook")
@@ -196,18 +209,34 @@ func (s *Sender) send(ctx context.Context, job Job) (status int, err error) {
 	var timedOut net.Error
 	switch {
 	case errors.Is(err, errPrivateAddress):
-		return 0, errPrivateAddress
+		return answer{}, errPrivateAddress
 	case errors.As(err, &timedOut) && timedOut.Timeout():
-		return 0, errors.New("it did not answer in time")
+		return answer{}, errors.New("it did not answer in time")
 	case err != nil:
-		return 0, errors.New("it could not be reached")
+		return answer{}, errors.New("it could not be reached")
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
+	got := answer{status: resp.StatusCode}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return resp.StatusCode, fmt.Errorf("it answered %d", resp.StatusCode)
+		got.retryAfter = retryAfter(resp.Header.Get("Retry-After"), at)
+		return got, fmt.Errorf("it answered %d", resp.StatusCode)
 	}
-	return resp.StatusCode, nil
+	return got, nil
+}
+
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3), and is 0 for
+// anything else. Nobody is left alone for longer than between the last tries.
+func retryAfter(header string, now time.Time) time.Duration {
+	longest := pauses[len(pauses)-1]
+	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, longest)
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), longest)
 }
 
 // open opens the signing secrets that still sign.

@@ -28,7 +28,7 @@ type Service struct {
 // NewService makes a Service whose signing secrets are sealed under the teams'
 // DEKs, which kek wraps.
 func NewService(store Store, kek *envelope.KEK, guard Guard) *Service {
-	return &Service{store: store, kek: kek, guard: guard, now: func() time.Time { return time.Now().UTC() }}
+	return &Service{store: store, kek: kek, guard: guard, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // List returns the team's endpoints, the oldest first.

@@ -60,6 +60,8 @@ type Job struct {
 	Webhook    Webhook
 	WrappedDEK []byte
 	Secrets    []Sealed
+	// HoldUntil is until when the endpoint asked to be left alone, or zero.
+	HoldUntil time.Time
 }
 
 // Outbox hands out messages, of all teams.
@@ -72,6 +74,7 @@ type Outbox interface {
 	Lease(ctx context.Context, id string, now, until time.Time) (job Job, ok bool, err error)
 	// Finish stores what became of the attempt, and of the endpoint: enabled,
 	// its reason and since when it fails. An entry with an action is appended.
+	// While a job's message is held, no message of its endpoint is due.
 	Finish(ctx context.Context, job Job, entry audit.Entry) error
 	// Forget removes messages that were delivered or given up before a time,
 	// and those older than that whose endpoint is switched off.

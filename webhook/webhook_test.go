@@ -33,9 +33,10 @@ import (
 // receiver is a real endpoint that keeps what it gets.
 type receiver struct {
 	*httptest.Server
-	mu     sync.Mutex
-	got    []delivery
-	status int
+	mu         sync.Mutex
+	got        []delivery
+	status     int
+	retryAfter string
 }
 
 type delivery struct {
@@ -53,16 +54,19 @@ func newReceiver(t *testing.T) *receiver {
 		if r.status == http.StatusFound {
 			w.Header().Set("Location", r.URL+"/elsewhere")
 		}
+		if r.retryAfter != "" {
+			w.Header().Set("Retry-After", r.retryAfter)
+		}
 		w.WriteHeader(r.status)
 	}))
 	t.Cleanup(r.Close)
 	return r
 }
 
-func (r *receiver) answer(status int) {
+func (r *receiver) answer(status int, retryAfter string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.status = status
+	r.status, r.retryAfter = status, retryAfter
 }
 
 func (r *receiver) all() []delivery {
@@ -119,6 +123,16 @@ func (w *world) deliver(t *testing.T, guard webhook.Guard) {
 	}
 	stop()
 	<-ended
+}
+
+// sendDue sends what is due now and no more.
+func (w *world) sendDue(t *testing.T) {
+	t.Helper()
+	s := webhook.NewSender(w.Outbox(), w.kek, webhook.Guard{AllowPrivate: true}, slog.New(slog.DiscardHandler))
+	s.At(w.now)
+	if err := s.SendDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (w *world) now() time.Time {
@@ -235,7 +249,7 @@ func TestNoEventWithoutItsChange(t *testing.T) {
 func TestRetries(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		hook, signing := w.add(t, "secret.updated")
-		w.to.answer(http.StatusFound) // A redirect is not followed, and is no success.
+		w.to.answer(http.StatusFound, "") // A redirect is not followed, and is no success.
 		w.set(t, w.owner, secret.Create, canary)
 		for range webhook.Tries() {
 			w.deliver(t, webhook.Guard{AllowPrivate: true})
@@ -263,7 +277,7 @@ func TestRetries(t *testing.T) {
 		if _, err := w.hooks.Update(t.Context(), w.owner, hook.ID, webhook.Change{Enabled: &on}); err != nil {
 			t.Fatal(err)
 		}
-		w.to.answer(http.StatusOK)
+		w.to.answer(http.StatusOK, "")
 		w.clock = time.Now().UTC().Add(time.Minute)
 		if _, err := w.hooks.Test(t.Context(), w.owner, hook.ID); err != nil {
 			t.Fatal(err)
@@ -272,6 +286,62 @@ func TestRetries(t *testing.T) {
 		got = w.to.all()[len(got):]
 		if len(got) != 1 || !strings.Contains(string(got[0].body), `"webhook.test"`) || verify(t, signing, got[0]) != nil {
 			t.Errorf("after switching on: %d messages", len(got))
+		}
+	})
+}
+
+// An endpoint that asks to be left alone is, by that message and by all others,
+// also those that come meanwhile; but for no longer than a day.
+func TestRetryAfter(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		hook, _ := w.add(t)
+		w.clock = time.Now().UTC().Add(time.Minute).Truncate(time.Second)
+		test := func() {
+			t.Helper()
+			if _, err := w.hooks.Test(t.Context(), w.owner, hook.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, asked := range []struct {
+			header func(now time.Time) string
+			wait   time.Duration
+		}{
+			{func(time.Time) string { return "7200" }, 2 * time.Hour},
+			{func(now time.Time) string { return now.Add(12 * time.Hour).Format(http.TimeFormat) }, 12 * time.Hour},
+			{func(time.Time) string { return "99999999" }, 24 * time.Hour},
+		} {
+			began, sent := w.now(), len(w.to.all())
+			header := asked.header(began)
+			w.to.answer(http.StatusTooManyRequests, header)
+			test()
+			w.sendDue(t)
+			for _, after := range []time.Duration{time.Second, asked.wait / 2, asked.wait - time.Second} {
+				test()
+				w.later(began.Add(after).Sub(w.now()))
+				w.sendDue(t)
+				if n := len(w.to.all()) - sent; n != 1 {
+					t.Fatalf("Retry-After: %s: %d messages within %s", header, n, after)
+				}
+			}
+			w.to.answer(http.StatusOK, "")
+			w.later(began.Add(asked.wait).Sub(w.now()))
+			w.sendDue(t)
+			if n := len(w.to.all()) - sent; n != 5 {
+				t.Errorf("Retry-After: %s: %d messages after it, want 5", header, n)
+			}
+		}
+		// Anything else is passed over.
+		for _, header := range []string{"soon", "-1", "0", "1.5", time.Unix(0, 0).Format(http.TimeFormat)} {
+			sent := len(w.to.all())
+			w.to.answer(http.StatusServiceUnavailable, header)
+			test()
+			w.sendDue(t)
+			w.later(10 * time.Second)
+			w.to.answer(http.StatusOK, "")
+			w.sendDue(t)
+			if n := len(w.to.all()) - sent; n != 2 {
+				t.Errorf("Retry-After: %s: %d messages within 10 s, want 2", header, n)
+			}
 		}
 	})
 }
