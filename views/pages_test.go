@@ -52,6 +52,8 @@ func TestMembersSeeNoControlsForOthers(t *testing.T) {
 		{"secret", SecretPage(p, detail)},
 		{"members", MembersPage(p, sampleMembers(false))},
 		{"apikeys", APIKeysPage(p, APIKeys{})},
+		{"webhooks", WebhooksPage(p, Webhooks{Rows: sampleWebhooks().Rows})},
+		{"webhook", WebhookPage(p, WebhookDetail{Row: sampleWebhooks().Rows[0], Messages: sampleMessages()})},
 		{"app", AppPage(p, AppDetail{AppRef: AppRef{Name: "acme/summariser"}, Versions: sampleAppDetail().Versions, TeamKeys: []string{"OPENAI_API_KEY"}, Check: sampleAppDetail().Check})},
 	} {
 		t.Run(s.name, func(t *testing.T) {
@@ -82,6 +84,12 @@ func TestHandlesForBrowserTests(t *testing.T) {
 		"app":              {"app-check", "verdict", "check-item", "near-miss", "fix"},
 		"app-delete":       {"delete-app", "delete-dialog", "delete-form", "confirm-delete"},
 		"app-make-current": {"make-current", "current-dialog", "current-form", "confirm-current"},
+		"webhooks":         {"webhook-row", "webhook-form", "save"},
+		"webhooks-empty":   {"empty", "webhook-form"},
+		"webhooks-created": {"webhook-created", "webhook-secret"},
+		"webhook":          {"webhook-test", "webhook-disable", "webhook-rotate", "webhook-delete", "message-row"},
+		"webhook-off":      {"webhook-enable", "webhook-rotate"},
+		"webhook-rotated":  {"webhook-secret"},
 		"apikeys-created":  {"new-apikey"},
 		"members":          {"member-row", "members-may-edit", "change-role", "remove"},
 		"activity":         {"activity-row"},

@@ -103,6 +103,28 @@ func sampleAppDetail() AppDetail {
 	}
 }
 
+func sampleWebhooks() Webhooks {
+	return Webhooks{
+		CanEdit: true,
+		Form: WebhookForm{Choice: []EventChoice{
+			{Type: "secret.updated", Words: "A secret was set, staged or activated", Ticked: true}, {Type: "grant.pending", Words: "An app waits for the team to grant it a key"},
+		}},
+		Rows: []WebhookRow{
+			{ID: "w1", URL: "https://hooks.example.com/services/T0000000000/B0000000000/a-very-long-address-without-a-place-to-break", Description: hostile, Events: []string{"secret.updated", "grant.pending"}, Enabled: true, Created: minutes(90)},
+			{ID: "w2", URL: "https://ci.example.com/", Enabled: true, FailingSince: minutes(30), Created: minutes(4000)},
+			{ID: "w3", URL: "https://old.example.com/", Reason: "nothing could be delivered for days", Created: minutes(40000)},
+		},
+	}
+}
+
+func sampleMessages() []WebhookMessage {
+	return []WebhookMessage{
+		{ID: "msg_3", Type: "secret.updated", State: "pending", Attempts: 2, Created: minutes(9), Next: minutes(-5), Error: "it answered 503"},
+		{ID: "msg_2", Type: "grant.pending", State: "delivered", Attempts: 1, Created: minutes(60)},
+		{ID: "msg_1", Type: "webhook.test", State: "failed", Attempts: 10, Created: minutes(9000), Error: hostile},
+	}
+}
+
 func sampleAPIKeys() APIKeys {
 	return APIKeys{
 		CanCreate: true,
@@ -218,6 +240,18 @@ func samplePages(theme Theme) []sample {
 	appMember := app
 	appMember.CanEdit, appMember.CanMove, appMember.CanDelete = false, false, false
 
+	hooks, hooksNew, hooksWrong := sampleWebhooks(), sampleWebhooks(), sampleWebhooks()
+	hooksNew.Created = &NewWebhook{ID: "w1", URL: hooks.Rows[0].URL, Secret: "whsec_C2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxl"}
+	hooksWrong.Form.URL, hooksWrong.Form.Description = "http://10.0.0.1/", hostile
+	hooksWrong.Form.Errors = FieldErrors{"url": "It must begin with https://.", "description": "It is plain text.", "events": "There is no such event."}
+	hooksMember := hooks
+	hooksMember.CanEdit = false
+	hook := WebhookDetail{Row: hooks.Rows[0], CanEdit: true, Messages: sampleMessages()}
+	hookOff, hookRotated, hookMember := hook, hook, hook
+	hookOff.Row, hookOff.Messages = hooks.Rows[2], nil
+	hookRotated.Rotated = hooksNew.Created
+	hookMember.CanEdit = false
+
 	keys, keysAdd, keysNew, keysRevoke := sampleAPIKeys(), sampleAPIKeys(), sampleAPIKeys(), sampleAPIKeys()
 	form := sampleAPIKeyForm()
 	keysAdd.Add = &form
@@ -312,6 +346,15 @@ func samplePages(theme Theme) []sample {
 		{"app-make-current", AppPage(page("/settings/apps/acme/summariser"), appMove)},
 		{"app-make-current-refused", AppPage(page("/settings/apps/acme/summariser"), appCannotMove)},
 		{"app-member", AppPage(member("/settings/apps/acme/summariser"), appMember)},
+		{"webhooks", WebhooksPage(page("/settings/webhooks"), hooks)},
+		{"webhooks-empty", WebhooksPage(page("/settings/webhooks"), Webhooks{CanEdit: true, Form: hooks.Form})},
+		{"webhooks-created", WebhooksPage(page("/settings/webhooks"), hooksNew)},
+		{"webhooks-errors", WebhooksPage(page("/settings/webhooks"), hooksWrong)},
+		{"webhooks-reader", WebhooksPage(page("/settings/webhooks"), hooksMember)},
+		{"webhook", WebhookPage(page("/settings/webhooks/w1"), hook)},
+		{"webhook-off", WebhookPage(page("/settings/webhooks/w3"), hookOff)},
+		{"webhook-rotated", WebhookPage(page("/settings/webhooks/w1"), hookRotated)},
+		{"webhook-reader", WebhookPage(page("/settings/webhooks/w1"), hookMember)},
 		{"apikeys", APIKeysPage(page("/settings/apikeys"), keys)},
 		{"apikeys-empty", APIKeysPage(page("/settings/apikeys"), APIKeys{})},
 		{"apikeys-add", APIKeysPage(page("/settings/apikeys"), keysAdd)},

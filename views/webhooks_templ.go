@@ -206,7 +206,7 @@ func WebhooksPage(p Page, v Webhooks) templ.Component {
 					Value:        v.Form.Description,
 					Error:        v.Form.Errors["description"],
 					Optional:     true,
-					Focus:        v.Form.Errors.Has("description"),
+					Focus:        v.Form.Errors.Has("description") && !v.Form.Errors.Has("url"),
 					Autocomplete: "off",
 				}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
