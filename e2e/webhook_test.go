@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"database/sql"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,5 +102,57 @@ func TestWebhookOutlivesACrash(t *testing.T) {
 	s = start(t, data)
 	if a := s.call(ada.APIKey, "POST", "/api/webhooks", map[string]any{"url": to.URL}); a.StatusCode != http.StatusBadRequest {
 		t.Errorf("a private address: %d %s", a.StatusCode, a.Body)
+	}
+}
+
+// The team hears of it when an app waits for a key, from the deploy of a member
+// on, once for each key, by name and without a value; an owner's deploy, which
+// grants what it declares, and one that declares nothing new are no such event.
+func TestWebhookTellsOfWaitingGrants(t *testing.T) {
+	type message struct {
+		Type string `json:"type"`
+		Data struct {
+			TeamID string `json:"team_id"`
+			Actor  string `json:"actor"`
+			Target string `json:"target"`
+		} `json:"data"`
+	}
+	received := make(chan message, 20)
+	to := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var m message
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+			t.Error(err)
+		}
+		received <- m
+	}))
+	defer to.Close()
+	s := start(t, filepath.Join(t.TempDir(), "data"), "--webhook-allow-private")
+	ada, bo := s.createUser("ada@example.com", "acme"), s.createUser("bo@example.com", "acme")
+	s.set(ada.APIKey, "OPENAI_API_KEY", "sk-value-0123456789")
+	var hook struct{ ID string }
+	s.call(ada.APIKey, "POST", "/api/webhooks", map[string]any{"url": to.URL, "events": []string{"grant.pending"}}).json(t, &hook)
+	s.deployApp(ada, "digest", "", requirement{"OPENAI_API_KEY", "", false})
+	s.deployApp(bo, "digest", "", requirement{"OPENAI_API_KEY", "", false}, requirement{"HF_TOKEN", "", false}, requirement{"SENTRY_DSN", "", true})
+	s.deployApp(bo, "digest", "", requirement{"OPENAI_API_KEY", "", false}, requirement{"HF_TOKEN", "", false})
+	// The test comes after all that went before it.
+	s.call(ada.APIKey, "POST", "/api/webhooks/"+hook.ID+"/test", nil)
+	var got []string
+	for {
+		select {
+		case m := <-received:
+			if m.Type == "webhook.test" {
+				slices.Sort(got)
+				if want := []string{"acme/digest HF_TOKEN", "acme/digest SENTRY_DSN"}; !slices.Equal(got, want) {
+					t.Errorf("got %q, want %q", got, want)
+				}
+				return
+			}
+			if m.Type != "grant.pending" || m.Data.Actor != "bo@example.com" || m.Data.TeamID != ada.TeamID {
+				t.Errorf("got %+v", m)
+			}
+			got = append(got, m.Data.Target)
+		case <-time.After(time.Minute):
+			t.Fatalf("got %q and no more\n%s", got, s.stderr)
+		}
 	}
 }
