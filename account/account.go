@@ -83,7 +83,7 @@ type Service struct {
 // NewService makes a Service whose new teams get data keys of keys, and whose
 // passwords are hashed by hasher.
 func NewService(store Store, keys DEKWrapper, hasher Hasher) *Service {
-	return &Service{store: store, keys: keys, hasher: hasher, now: func() time.Time { return time.Now().UTC() }}
+	return &Service{store: store, keys: keys, hasher: hasher, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // deny records a refusal that depends on more than the policy's table, and

@@ -59,7 +59,7 @@ type Service struct {
 
 // NewService makes a Service.
 func NewService(store Store) *Service {
-	return &Service{store: store, now: func() time.Time { return time.Now().UTC() }}
+	return &Service{store: store, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // List returns the team's apps, sorted by name.

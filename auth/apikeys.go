@@ -108,7 +108,7 @@ type Keys struct {
 
 // NewKeys makes a Keys.
 func NewKeys(store Store) *Keys {
-	return &Keys{store: store, now: func() time.Time { return time.Now().UTC() }}
+	return &Keys{store: store, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // List returns API keys and logins of the actor's team, the newest first: to

@@ -52,7 +52,7 @@ type Calls struct {
 
 // NewCalls makes a Calls.
 func NewCalls(store Store) *Calls {
-	return &Calls{store: store, now: func() time.Time { return time.Now().UTC() }}
+	return &Calls{store: store, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // Once runs fn for the first call with the request's Idempotency-Key, and

@@ -103,7 +103,7 @@ type Devices struct {
 
 // NewDevices makes a Devices.
 func NewDevices(store Store) *Devices {
-	return &Devices{store: store, now: func() time.Time { return time.Now().UTC() }}
+	return &Devices{store: store, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // Start begins a login. clientName is the device's own word for itself.

@@ -111,7 +111,7 @@ var _ sessions.Store = (*Sessions)(nil)
 // NewSessions makes a Sessions. With secure, which belongs to https, the
 // cookie is named __Host-infsh and travels over https alone.
 func NewSessions(store Store, passwords *Passwords, secure bool) *Sessions {
-	return &Sessions{store: store, passwords: passwords, secure: secure, now: func() time.Time { return time.Now().UTC() }}
+	return &Sessions{store: store, passwords: passwords, secure: secure, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // CookieName is the name of the session's cookie.

@@ -36,7 +36,7 @@ type Service struct {
 
 // NewService makes a Service that opens keysets with the keys of have.
 func NewService(store Store, have *envelope.KEK) *Service {
-	return &Service{store: store, have: have, now: func() time.Time { return time.Now().UTC() }, batch: defaultBatch}
+	return &Service{store: store, have: have, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }, batch: defaultBatch}
 }
 
 // Progress is told how much of a rotation is done. The total may grow while

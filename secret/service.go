@@ -32,7 +32,7 @@ type Service struct {
 // NewService makes a Service whose values are sealed under the teams' DEKs,
 // which kek wraps.
 func NewService(store Store, kek *envelope.KEK) *Service {
-	return &Service{store: store, kek: kek, now: func() time.Time { return time.Now().UTC() }}
+	return &Service{store: store, kek: kek, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // Mode says what a write expects to find.
