@@ -250,6 +250,33 @@ func TestTheDescriptionHasEachTitle(t *testing.T) {
 	}
 }
 
+// Each schema of the description is one of JSON Schema 2020-12, which is what
+// OpenAPI 3.1 has; the document around them is looked at with the SDK's tests.
+func TestTheDescriptionsSchemasAreSchemas(t *testing.T) {
+	c, err := described()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas, _ := c.at("components", "schemas")
+	if len(schemas) < 20 {
+		t.Fatalf("it has %d schemas", len(schemas))
+	}
+	for name := range schemas {
+		_, pointer := c.at("components", "schemas", name)
+		if _, err := c.schema(pointer); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wrong := jsonschema.NewCompiler()
+	wrong.DefaultDraft(jsonschema.Draft2020)
+	if err := wrong.AddResource("urn:wrong", map[string]any{"properties": map[string]any{"key": map[string]any{"type": "text"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wrong.Compile("urn:wrong"); err == nil {
+		t.Error("a schema with the type text is taken for one")
+	}
+}
+
 // Anybody may read the description.
 func TestTheDescriptionIsServed(t *testing.T) {
 	w := newWorld(t)
