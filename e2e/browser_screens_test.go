@@ -49,6 +49,8 @@ func everyScreen(t *testing.T, browser context.Context) {
 		screen{"apps", "/settings/apps"},
 		screen{"app", "/settings/apps/acme/summarise"},
 		screen{"app-waiting", "/settings/apps/acme/daily-digest"},
+		screen{"app-delete", "/settings/apps/acme/summarise?delete=1"},
+		screen{"app-current", "/settings/apps/acme/daily-digest?current=" + s.versionID(owner, "acme/daily-digest", 2)},
 		screen{"integrations", "/settings/integrations"},
 		screen{"apikeys", "/settings/apikeys"},
 		screen{"apikey-add", "/settings/apikeys?add=1"},
@@ -195,6 +197,27 @@ func colours(img image.Image) int {
 		}
 	}
 	return len(seen)
+}
+
+// versionID is the id of an app's version with that number.
+func (s *server) versionID(u user, app string, number int) string {
+	s.t.Helper()
+	var found struct{ ID string }
+	s.call(u.APIKey, "GET", "/api/apps/"+app, nil).json(s.t, &found)
+	var versions struct {
+		Items []struct {
+			ID     string
+			Number int
+		}
+	}
+	s.call(u.APIKey, "POST", "/api/apps/"+found.ID+"/versions/list", map[string]any{}).json(s.t, &versions)
+	for _, v := range versions.Items {
+		if v.Number == number {
+			return v.ID
+		}
+	}
+	s.t.Fatalf("%s has no version %d: %v", app, number, versions)
+	return ""
 }
 
 // deviceCode starts a login of a command line and returns its code.
