@@ -237,6 +237,24 @@ type ResolveResponse struct {
 	MissingOptional []string              `json:"missing_optional"`
 }
 
+// FindingsReport is the body of POST /internal/v1/findings: what a runner masked in
+// the output of one run.
+type FindingsReport struct {
+	App string `json:"app"`
+	// Version is an id; empty means the current version.
+	Version  string    `json:"version,omitempty"`
+	RunID    string    `json:"run_id,omitempty"`
+	Findings []Finding `json:"findings"`
+}
+
+// Finding says how often the value of a key was printed in one form, such as raw
+// or base64. Nothing of the value is in it.
+type Finding struct {
+	Key   string `json:"key"`
+	Form  string `json:"form"`
+	Count int64  `json:"count"`
+}
+
 // ResolvedSecret says which version of a secret was given.
 type ResolvedSecret struct {
 	Key     string `json:"key"`

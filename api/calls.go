@@ -307,6 +307,16 @@ func (c *Client) Resolve(ctx context.Context, in ResolveRequest) (ResolveRespons
 	return out, nil
 }
 
+// ReportFindings tells what was masked in an app's output.
+func (c *Client) ReportFindings(ctx context.Context, in FindingsReport) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	_, err = c.do(ctx, call{method: http.MethodPost, base: c.internal, path: FindingsPath, body: body}, nil)
+	return err
+}
+
 // StartDeviceLogin asks for a code that a person approves in a browser.
 func (c *Client) StartDeviceLogin(ctx context.Context, clientName string) (DeviceCodeResponse, error) {
 	var out DeviceCodeResponse

@@ -16,6 +16,9 @@ const BasePath = "/api"
 // than the rest of the API.
 const ResolvePath = "/internal/v1/resolve"
 
+// FindingsPath is where runners report what an app printed, on the same listener.
+const FindingsPath = "/internal/v1/findings"
+
 // WatchPath is where runners wait for changes, on the same listener.
 const WatchPath = "/internal/v1/watch"
 

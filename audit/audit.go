@@ -74,7 +74,8 @@ type Entry struct {
 	// Target is the key, app, member or API key acted on.
 	Target  string
 	Outcome Outcome
-	// Reason is the problem code of a denial or failure.
+	// Reason is the problem code of a denial or failure. Of what an app printed,
+	// it is which version, which key and how often.
 	Reason                string
 	RemoteAddr, RequestID string
 	RunID                 string

@@ -119,6 +119,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 				Pristine: pristine, MaskWithKeys: redactKeys, Grace: grace,
 			}
 			if !watch {
+				command.Found = p.reporter(cmd.Context(), s, resolved)
 				return p.start(context.WithoutCancel(cmd.Context()), command)
 			}
 			w.command, w.resolved = command, resolved

@@ -3,6 +3,7 @@ package cli
 import (
 	"net/http"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,9 @@ func runServer(t *testing.T, deployed, answer string, asked *[]map[string]any) h
 		case "/internal/v1/resolve":
 			*asked = append(*asked, body(t, r))
 			reply(w, answer)
+		case "/internal/v1/findings":
+			*asked = append(*asked, body(t, r))
+			reply(w, "204 ")
 		default:
 			t.Errorf("unexpected request %s %s", r.Method, r.URL.Path)
 		}
@@ -150,6 +154,15 @@ env | grep -ic infsh_; env | grep -c COPY; cat; echo "$OPENAI_API_KEY" >&2; exit
 	}
 	if strings.Contains(r.err, canary) || strings.Contains(r.err, testKey) {
 		t.Errorf("stderr: %s", r.err)
+	}
+	// The team is told in counts, of the version and the run that printed it.
+	run, report := asked[0], asked[1]
+	want := []any{
+		map[string]any{"key": "INFSH_API_KEY", "form": "raw", "count": 1.0},
+		map[string]any{"key": "OPENAI_API_KEY", "form": "raw", "count": 2.0},
+	}
+	if report["app"] != "acme/summarizer" || report["version"] != "v3" || report["run_id"] == "" || run["app"] != report["app"] || !reflect.DeepEqual(report["findings"], want) {
+		t.Errorf("reported %v", report)
 	}
 	w.run("run", "--app", "a/b", "--", "no-such-command-here").want(t, 127, "no-such-command-here")
 	w.run("run", "--app", "a/b", "--", "sh", "-c", "kill -TERM $$").want(t, 128+15)

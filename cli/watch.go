@@ -121,6 +121,7 @@ func (w *watched) run(ctx context.Context, changed <-chan struct{}) error {
 		done := make(chan error, 1)
 		w.command.Secrets, w.command.AlsoMask = needles(w.resolved), slices.Concat(w.before...)
 		command := w.command
+		command.Found = w.p.reporter(ctx, w.s, w.resolved)
 		go func() { done <- w.p.start(running, command) }()
 
 		err, ended := w.wait(running, changed, signals, done)

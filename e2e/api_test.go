@@ -130,6 +130,7 @@ func TestJSONIsReadStrictly(t *testing.T) {
 		{route: "POST /api/device/code", valid: `{"client_name":"$V"}`, text: "client_name", public: true},
 		{route: "POST /api/device/token", valid: `{"device_code":"$V"}`, text: "device_code", public: true},
 		{route: "POST /internal/v1/resolve", valid: `{"app":"acme/summarizer","version":"` + version + `","run_id":"$V"}`, text: "run_id"},
+		{route: "POST /internal/v1/findings", valid: `{"app":"acme/summarizer","version":"` + version + `","run_id":"$V","findings":[{"key":"OPENAI_API_KEY","form":"raw","count":1}]}`, text: "run_id"},
 	}
 	for _, e := range endpoints {
 		valid := strings.ReplaceAll(e.valid, "$V", wrongValue)
@@ -595,6 +596,7 @@ func TestFieldsThatAreNotTheClients(t *testing.T) {
 		"/api/secrets/activate/OPENAI_API_KEY": `{"version":1,"team_id":"` + w.eve.TeamID + `"}`,
 		"/api/apps/check":                      `{"secrets":[],"integrations":[],"team_id":"` + w.eve.TeamID + `"}`,
 		"/internal/v1/resolve":                 `{"app":"acme/summarizer","team":"beta"}`,
+		"/internal/v1/findings":                `{"app":"acme/summarizer","team":"beta","findings":[{"key":"OPENAI_API_KEY","form":"raw","count":1}]}`,
 	} {
 		w.want(http.StatusBadRequest, w.ada.APIKey, "POST", path, body)
 	}

@@ -115,6 +115,7 @@ func (h *hunt) mistakesInBodies(owner, secret string) {
 		},
 		"POST /api/apps/check":       {`{"secrets":[{"key":` + s + `}]}`, `{"secrets":[{"key":"OPENAI_API_KEY","value":` + s + `}]}`, `{` + s + `:[]}`},
 		"POST /internal/v1/resolve":  {`{"app":` + s + `}`, `{"app":"acme/whole","run_id":[` + s + `]}`, `{"app":"acme/whole",` + s + `:1}`, `{"app":"acme/whole","value":` + s + `}`},
+		"POST /internal/v1/findings": {`{"app":"acme/whole","findings":[{"key":` + s + `,"form":"raw","count":1}]}`, `{"app":"acme/whole","findings":[{"key":"OPENAI_API_KEY","form":` + s + `,"count":1}]}`},
 		"POST /api/device/token":     {`{"device_code":` + s + `}`, `{"device_code":[` + s + `]}`, `{"device_code":"x",` + s + `:1}`},
 		"POST /api/device/code":      {`{"client_name":[` + s + `]}`, `{"client_name":"x",` + s + `:1}`},
 		"POST /api/teams":            {`{"username":` + s + `}`, `{"username":[` + s + `]}`},

@@ -175,6 +175,7 @@ POST   /api/device/token                         400   400   400    400   400   
 GET    /api/openapi.json                         ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 
 POST   /internal/v1/resolve                      401   404   ok     ok    ok    401     ok     403    ok    ok    401
+POST   /internal/v1/findings                     401   404   ok     ok    ok    401     ok     403    ok    ok    401
 GET    /internal/v1/watch                        401   404   ok     ok    ok    401     ok     403    ok    ok    401
 `
 
@@ -264,6 +265,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/device/code":                         {body: `{"client_name":"a laptop"}`},
 	"POST /api/device/token":                        {body: `{"device_code":"$devicecode"}`},
 	"POST /internal/v1/resolve":                     {body: `{"app":"acme/summarizer"}`},
+	"POST /internal/v1/findings":                    {body: `{"app":"acme/summarizer","findings":[{"key":"OPENAI_API_KEY","form":"raw","count":1}]}`},
 	"POST /settings/account/sessions/revoke":        {},
 	"POST /logout":                                  {},
 	"POST /api/logout":                              {},

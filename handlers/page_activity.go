@@ -22,6 +22,7 @@ var actWords = map[string]string{
 	string(team.SecretHistory):      "Looked at a secret's history",
 	string(team.DeployApp):          "Deployed an app",
 	string(team.ResolveApp):         "Received an app's secrets",
+	string(team.ReportPrinted):      "An app printed a secret, which was masked",
 	string(team.CheckApp):           "Checked an app",
 	string(team.ListApps):           "Listed apps",
 	string(team.UpdateApp):          "Changed an app",
@@ -115,6 +116,9 @@ func (s *server) activityRow(e audit.Entry) views.ActivityRow {
 	}
 	if row.Action == "" {
 		row.Action = e.Action
+	}
+	if row.Allowed && e.Action == string(team.ReportPrinted) {
+		row.Target += " " + e.Reason
 	}
 	if !row.Allowed && !row.Unchanged {
 		row.Reason = strings.ReplaceAll(e.Reason, "_", " ")

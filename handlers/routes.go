@@ -198,6 +198,7 @@ func (s *server) routes() []route {
 
 		// Runners.
 		{method: "POST", path: "/internal/v1/resolve", access: runner, api: s.resolve},
+		{method: "POST", path: "/internal/v1/findings", access: runner, api: s.reportPrinted},
 		{method: "GET", path: "/internal/v1/watch", access: runner, api: s.watch},
 	}, s.integrationRoutes("/api/integrations"), s.integrationRoutes("/api/credentials")) // as the official SDK calls them
 }

@@ -92,6 +92,7 @@ POST   /api/webhooks/{id}/rotate      teams:write
 GET    /api/webhooks/{id}/deliveries  teams:read
 
 POST   /internal/v1/resolve           apps:execute
+POST   /internal/v1/findings          apps:execute
 GET    /internal/v1/watch             apps:execute
 `
 

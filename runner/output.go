@@ -150,20 +150,18 @@ func (p *pump) run() {
 
 // finish waits for the rest of the output, and returns what was masked and which
 // output could not be written. That the reader went away is no error.
-func (out *output) finish() (map[string]int, error) {
+func (out *output) finish() ([]redact.Finding, error) {
 	for _, p := range out.pumps {
 		_ = p.reader.SetReadDeadline(time.Now().Add(lingering))
 	}
-	hits := make(map[string]int)
+	var found []redact.Finding
 	var failed []error
 	for _, p := range out.pumps {
 		<-p.done
-		for key, n := range p.writer.Hits() {
-			hits[key] += n
-		}
+		found = redact.MergeFindings(found, p.writer.Findings())
 		if p.err != nil && !errors.Is(p.err, syscall.EPIPE) {
 			failed = append(failed, fmt.Errorf("writing %s: %w", p.name, p.err))
 		}
 	}
-	return hits, errors.Join(failed...)
+	return found, errors.Join(failed...)
 }

@@ -70,8 +70,9 @@ type Command struct {
 	// done; 0 means 10 seconds.
 	Grace time.Duration
 
-	// Found, where it is set, gets how often each key was masked, at the end.
-	Found func(hits map[string]int)
+	// Found, where it is set and something was masked, gets how often each key was,
+	// in which form, at the end.
+	Found func([]redact.Finding)
 }
 
 // Run runs the command to its end and returns its exit code, 0 to 255, or 128+N
@@ -136,10 +137,10 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 	}
 	out.copy(<-compiled, c)
 	exitCode = p.wait(ctx, c.Signals, cmp.Or(c.Grace, killAfter))
-	hits, err := out.finish()
+	found, err := out.finish()
 	term.giveBack()
-	if c.Found != nil {
-		c.Found(hits)
+	if c.Found != nil && len(found) > 0 {
+		c.Found(found)
 	}
 	if err != nil && exitCode == 0 {
 		exitCode = 1

@@ -37,7 +37,12 @@ func run(t *testing.T, c runner.Command) result {
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	c.Warn = func(text string) { r.warnings = append(r.warnings, text) }
-	c.Found = func(hits map[string]int) { r.hits = hits }
+	r.hits = map[string]int{}
+	c.Found = func(found []redact.Finding) {
+		for _, f := range found {
+			r.hits[f.Key] += f.Count
+		}
+	}
 	r.code, r.err = runner.Run(t.Context(), c)
 	r.stdout, r.stderr = stdout.String(), stderr.String()
 	return r

@@ -77,8 +77,8 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	if denial := actor.AuthorizeApp(run.App); denial != nil {
 		return Resolved{}, audit.Deny(ctx, s.store, actor, team.ResolveApp, run.App, denial)
 	}
-	if run.RunID != "" && (len(run.RunID) > MaxRunIDLength || !runIDPattern.MatchString(run.RunID)) {
-		return Resolved{}, problem.Invalid("run_id", "a run id has at most %d characters: letters, digits and . _ : / @ + -", MaxRunIDLength)
+	if err := checkRunID(run.RunID); err != nil {
+		return Resolved{}, err
 	}
 	entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
 	entry.RunID = run.RunID

@@ -20,6 +20,8 @@ const (
 	DeployApp  Action = "app.deploy"
 	CheckApp   Action = "app.check"
 	ResolveApp Action = "app.resolve"
+	// ReportPrinted says what a run of an app printed of its secrets, in counts.
+	ReportPrinted Action = "app.printed"
 	// UpdateApp changes what is said of an app, MoveCurrent which version runs.
 	UpdateApp   Action = "app.update"
 	MoveCurrent Action = "app.current"
@@ -107,13 +109,14 @@ var policy = map[Action]rule{
 	DismissKey:     {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "doing without a key"},
 	RevealSecret:   {role: Admin, scope: ScopeSecretsRead, words: "revealing a secret's value"},
 
-	ListApps:    {role: Member, scope: ScopeAppsRead, words: "seeing apps"},
-	CheckApp:    {role: Member, scope: ScopeAppsRead, words: "checking an app's requirements"},
-	DeployApp:   {role: Member, scope: ScopeAppsWrite, words: "deploying apps"},
-	ResolveApp:  {role: Member, scope: ScopeAppsExecute, words: "running apps"},
-	UpdateApp:   {role: Member, scope: ScopeAppsWrite, words: "changing apps"},
-	MoveCurrent: {role: Member, scope: ScopeAppsWrite, words: "choosing an app's current version"},
-	DeleteApp:   {role: Admin, membersMayEdit: true, scope: ScopeAppsWrite, words: "deleting apps"},
+	ListApps:      {role: Member, scope: ScopeAppsRead, words: "seeing apps"},
+	CheckApp:      {role: Member, scope: ScopeAppsRead, words: "checking an app's requirements"},
+	DeployApp:     {role: Member, scope: ScopeAppsWrite, words: "deploying apps"},
+	ResolveApp:    {role: Member, scope: ScopeAppsExecute, words: "running apps"},
+	ReportPrinted: {role: Member, scope: ScopeAppsExecute, words: "running apps"},
+	UpdateApp:     {role: Member, scope: ScopeAppsWrite, words: "changing apps"},
+	MoveCurrent:   {role: Member, scope: ScopeAppsWrite, words: "choosing an app's current version"},
+	DeleteApp:     {role: Admin, membersMayEdit: true, scope: ScopeAppsWrite, words: "deleting apps"},
 
 	AllowGrant:  {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "granting keys to apps"},
 	RevokeGrant: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "revoking keys of apps"},
