@@ -7,12 +7,11 @@ import "sort"
 // something from before the last gap; else the first run sees the same. So text
 // without gaps costs nothing, and what stands in a gap is found as well.
 type gapped struct {
-	state  int32
-	read   int64 // how many characters, since it lives
-	gaps   []gap // as far back as the state reaches; none: not alive
-	phase  phase
-	after  phase  // what a control sequence interrupts
-	opened []byte // what the gap began with, while it may prove to be none
+	state int32
+	read  int64 // how many characters, since it lives
+	gaps  []gap // as far back as the state reaches; none: not alive
+	phase phase
+	after phase // what a control sequence interrupts
 
 	// lifted are the control sequences that it passed over, in their order. The
 	// Writer takes them away.
@@ -29,8 +28,8 @@ type phase int
 
 const (
 	inText     phase = iota
-	inBreak          // in what may prove to be no line break
-	inBlanks         // after a line break
+	inBreak          // after a backslash, which may prove to be no line break
+	inBlanks         // in a line break, or after a written one
 	inSequence       // until resume or stop
 )
 
@@ -52,14 +51,13 @@ func (g *gapped) skip(a *automaton, c byte, position int64, state int32, matches
 		g.state, g.read = state, 0
 	}
 	g.gaps = append(g.gaps, gap{position, position + 1, g.read})
-	g.opened = append(g.opened[:0], c)
-	switch {
-	case c == esc:
+	switch c {
+	case esc:
 		g.phase = inSequence
-	case readBreak(g.opened) == breakRead:
-		g.phase = inBlanks
-	default:
+	case '\\':
 		g.phase = inBreak
+	default:
+		g.phase = inBlanks
 	}
 	return matches
 }
@@ -94,17 +92,11 @@ func (g *gapped) run(a *automaton, text []byte, from, to int, base int64, matche
 			continue
 		}
 		if g.phase == inBreak {
-			g.opened = append(g.opened, c)
-			switch readBreak(g.opened) {
-			case breakOpen:
-				last.end++
-				continue
-			case breakRead:
+			if c == 'n' || c == 'r' {
 				last.end++
 				g.phase = inBlanks
 				continue
 			}
-			g.opened = g.opened[:len(g.opened)-1]
 			if matches = g.putBack(a, matches); len(g.gaps) == 0 {
 				return matches
 			}
@@ -115,15 +107,12 @@ func (g *gapped) run(a *automaton, text []byte, from, to int, base int64, matche
 	return matches
 }
 
-// putBack reads as text what seemed to begin a gap.
+// putBack reads as text the backslash that seemed to begin a gap.
 func (g *gapped) putBack(a *automaton, matches []match) []match {
 	last := len(g.gaps) - 1
-	start := g.gaps[last].start
+	position := g.gaps[last].start
 	g.gaps, g.phase = g.gaps[:last], inText
-	for i, c := range g.opened {
-		matches = g.take(a, c, start+int64(i), matches)
-	}
-	return matches
+	return g.take(a, '\\', position, matches)
 }
 
 // take reads one character.

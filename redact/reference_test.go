@@ -92,15 +92,18 @@ func lifted(text string) (string, []int) {
 			continue
 		}
 		if n := len(encoderBreak.FindString(text[i:])); n > 0 && run >= wrapColumns {
+			if run += n; isBlank(text[i+n-1]) {
+				run = 0
+			}
 			i += n - 1
-			run = 0
 			blanks = true
 			continue
 		}
 		if blanks = blanks && isBlank(c); blanks {
+			run = 0
 			continue
 		}
-		if run++; !encoded[c] {
+		if run++; c < '+' || c > 0x7f {
 			run = 0
 		}
 		joined, origin = append(joined, c), append(origin, i)
@@ -110,7 +113,7 @@ func lifted(text string) (string, []int) {
 
 var (
 	controlSequence = regexp.MustCompile(`^\x1b(?s:\[[ -?]*[@-~]|[\]PX^_][^\x00-\x1f]*(?:\x07|\x1b\\)|[ -/]*[0-OQ-WYZ\\` + "`" + `a-~])`)
-	encoderBreak    = regexp.MustCompile(`^(?:\r?\n|(?:\\r)?\\n|[ \t])[ \t]*`)
+	encoderBreak    = regexp.MustCompile(`^(?:[ \t\r\n]|\\[nr])[ \t\r\n]*`)
 )
 
 // masked writes text in pieces of the given lengths, over and over.

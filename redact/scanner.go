@@ -18,8 +18,8 @@ type scanner struct {
 	sequence  sequence // the control sequence that is being read
 	wraps     []int
 
-	// How many characters of an encoding stand before the last sequence, which
-	// ended at afterSequence: a line is as long as what is seen of it.
+	// How many dense characters stand before the last sequence, which ended at
+	// afterSequence: a line is as long as what is seen of it.
 	beforeSequence int
 	afterSequence  int64
 
@@ -43,7 +43,7 @@ func (s *scanner) scan(text []byte, from int, base int64, matches []match) ([]ma
 		if escape := bytes.IndexByte(text[at:], esc); escape >= 0 {
 			end = at + escape
 		}
-		run := s.encodedBefore(text, at, base)
+		run := s.denseBefore(text, at, base)
 		s.wraps = wraps(text[:end], at, run, s.wraps[:0])
 		for _, next := range s.wraps {
 			matches = s.both(text, at, next, base, matches)
@@ -53,7 +53,7 @@ func (s *scanner) scan(text []byte, from int, base int64, matches []match) ([]ma
 		}
 		matches = s.both(text, at, end, base, matches)
 		if at = end; at < len(text) {
-			s.beforeSequence = s.encodedBefore(text, at, base)
+			s.beforeSequence = s.denseBefore(text, at, base)
 			s.sequence.begin()
 			matches = s.second.skip(s.automaton, esc, base+int64(at), s.state, matches)
 			matches = s.run(text, at, at+1, base, matches)
@@ -92,11 +92,11 @@ func (s *scanner) pass(text []byte, at int, base int64, matches []match) (int, [
 	return at, matches
 }
 
-// encodedBefore returns how many characters of an encoding (at most wrapColumns)
-// stand before text[at], control sequences not counted.
-func (s *scanner) encodedBefore(text []byte, at int, base int64) int {
+// denseBefore returns how many dense characters (at most wrapColumns) stand
+// before text[at], control sequences not counted.
+func (s *scanner) denseBefore(text []byte, at int, base int64) int {
 	run := 0
-	for run < wrapColumns && at > 0 && base+int64(at) != s.afterSequence && encoded[text[at-1]] {
+	for run < wrapColumns && at > 0 && base+int64(at) != s.afterSequence && isDense(text[at-1]) {
 		run++
 		at--
 	}

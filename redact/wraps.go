@@ -1,82 +1,81 @@
 package redact
 
+import (
+	"bytes"
+	"encoding/binary"
+)
+
 // Encoders break lines after 64 (PEM), 76 (MIME) or more characters, wherever the
-// secret then is. A character counts as such a break where at least wrapColumns
-// characters of an encoding stand before it; ordinary lines have a space or a
-// colon there, and are not held.
+// secret then is. White space, a written \n or \r counts as such a break where
+// at least wrapColumns characters stand before it without white space, quotes,
+// control characters or any beyond ASCII. Ordinary lines have a word or less
+// there, and are not held.
 const wrapColumns = 64
 
 // wrapContext is how much of the past is needed to see how long the line is.
 const wrapContext = wrapColumns + 1
 
-// encoded are the characters of base64 in both alphabets, and so of hex.
-var encoded = byteSet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+// firstDense is the first character, '+', of those that lines of encoded text
+// consist of: up to 0x7f.
+const firstDense = '+'
 
-// breaks are the characters that a break begins with: a line break, as it is or
-// written \n or \r\n, or a blank instead of one.
-var breaks = byteSet("\n\r\\ \t")
+func isDense(c byte) bool { return c >= firstDense && c < 0x80 }
 
-func byteSet(of string) (set [256]bool) {
-	for _, c := range []byte(of) {
-		set[c] = true
-	}
-	return set
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+// denseBlock is how many characters are looked at together. Each stretch of
+// wrapColumns has a whole block in it, wherever the blocks are.
+const denseBlock = wrapColumns / 2
+
+// allDense reports that text[:denseBlock] is dense. In each byte of eight, the
+// difference or the byte itself has its highest bit if it is not.
+func allDense(text []byte) bool {
+	const each, highest = 0x0101010101010101, 0x8080808080808080
+	text = text[:denseBlock]
+	a, b := binary.LittleEndian.Uint64(text), binary.LittleEndian.Uint64(text[8:])
+	c, d := binary.LittleEndian.Uint64(text[16:]), binary.LittleEndian.Uint64(text[24:])
+	const first = firstDense * each
+	return ((a-first)|a|(b-first)|b|(c-first)|c|(d-first)|d)&highest == 0
 }
 
 // wraps appends the positions of the breaks in text[from:]. run is how many
-// characters of an encoding stand before text[from].
-//
-// It looks at the last of wrapColumns characters first, so that it sees few of
-// those of an ordinary text.
+// dense characters stand before text[from].
 func wraps(text []byte, from, run int, found []int) []int {
-	start := from - min(run, wrapColumns) // of the run, seemingly
+	start, at := from-run, from
 	for {
-		last := start + wrapColumns - 1
-		if last >= len(text) {
+		// text[start:at] is dense.
+		for at+denseBlock <= len(text) && allDense(text[at:]) {
+			at += denseBlock
+		}
+		for at < len(text) && isDense(text[at]) {
+			at++
+		}
+		if at-start >= wrapColumns {
+			for i := max(start+wrapColumns, from); i < at; i++ {
+				next := bytes.IndexByte(text[i:at], '\\')
+				if next < 0 {
+					break
+				}
+				i += next
+				found = append(found, i)
+			}
+			if at < len(text) && isBlank(text[at]) {
+				found = append(found, at)
+			}
+		}
+		// The next stretch has a dense block.
+		at++
+		for at+denseBlock <= len(text) && !allDense(text[at:]) {
+			at += denseBlock
+		}
+		if at+denseBlock > len(text) {
 			return found
 		}
-		i := last
-		for i >= from && i >= start && encoded[text[i]] {
-			i--
-		}
-		if i >= from && i >= start {
-			start = i + 1
-			continue
-		}
-		end := last + 1
-		for end < len(text) && encoded[text[end]] {
-			end++
-		}
-		if end == len(text) {
-			return found
-		}
-		if breaks[text[end]] {
-			found = append(found, end)
-		}
-		start = end + 1
-	}
-}
-
-// breakPhase is how far the beginning of a break has been read.
-type breakPhase int
-
-const (
-	breakOpen breakPhase = iota // more must come
-	breakRead                   // only blanks may come
-	breakNone                   // it was none
-)
-
-// readBreak tells what the text is the beginning of.
-func readBreak(text []byte) breakPhase {
-	for _, whole := range []string{"\n", "\r\n", `\n`, `\r\n`, " ", "\t"} {
-		if string(text) == whole {
-			return breakRead
-		}
-		if len(text) < len(whole) && string(text) == whole[:len(text)] {
-			return breakOpen
+		start = at
+		for start > from && isDense(text[start-1]) {
+			start--
 		}
 	}
-	return breakNone
 }
 
 // unwrapped returns text without what its stream is looked through for where it
@@ -84,21 +83,22 @@ func readBreak(text []byte) breakPhase {
 func unwrapped(text string) string {
 	var joined []byte
 	done := 0
-	for _, start := range wraps([]byte(text), 0, 0, nil) {
-		end := start + 1
-		for end < len(text) && readBreak([]byte(text[start:end])) == breakOpen {
-			end++
-		}
-		if readBreak([]byte(text[start:end])) != breakRead {
-			continue
+	for _, at := range wraps([]byte(text), 0, 0, nil) {
+		end := at
+		if text[at] == '\\' {
+			if at+1 == len(text) || text[at+1] != 'n' && text[at+1] != 'r' {
+				continue
+			}
+			end += 2
 		}
 		for end < len(text) && isBlank(text[end]) {
 			end++
 		}
-		joined = append(joined, text[done:start]...)
+		joined = append(joined, text[done:at]...)
 		done = end
+	}
+	if done == 0 {
+		return text
 	}
 	return string(append(joined, text[done:]...))
 }
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
