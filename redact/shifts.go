@@ -19,7 +19,7 @@ type shiftTable struct {
 const (
 	// block is 4 bytes: of 3, base64 has too few to tell a thousand secrets apart.
 	block     = 4
-	maxWindow = 16
+	maxWindow = 32
 	// A table has room for this many times its blocks, so that it is mostly
 	// empty, up to 1 MiB, which caches hold.
 	spread       = 8

@@ -23,19 +23,21 @@ func isDense(c byte) bool { return c >= firstDense && c < 0x80 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
-// denseBlock is how many characters are looked at together. Each stretch of
-// wrapColumns has a whole block in it, wherever the blocks are.
-const denseBlock = wrapColumns / 2
+// Of each denseStep characters, the first denseBlock are looked at together:
+// wrapColumns in a row have a whole block in them, wherever they begin.
+const (
+	denseBlock = 24
+	denseStep  = wrapColumns + 1 - denseBlock
+)
 
 // allDense reports that text[:denseBlock] is dense. In each byte of eight, the
 // difference or the byte itself has its highest bit if it is not.
 func allDense(text []byte) bool {
 	const each, highest = 0x0101010101010101, 0x8080808080808080
-	text = text[:denseBlock]
-	a, b := binary.LittleEndian.Uint64(text), binary.LittleEndian.Uint64(text[8:])
-	c, d := binary.LittleEndian.Uint64(text[16:]), binary.LittleEndian.Uint64(text[24:])
 	const first = firstDense * each
-	return ((a-first)|a|(b-first)|b|(c-first)|c|(d-first)|d)&highest == 0
+	text = text[:denseBlock]
+	a, b, c := binary.LittleEndian.Uint64(text), binary.LittleEndian.Uint64(text[8:]), binary.LittleEndian.Uint64(text[16:])
+	return ((a-first)|a|(b-first)|b|(c-first)|c)&highest == 0
 }
 
 // wraps appends the positions of the breaks in text[from:]. run is how many
@@ -66,7 +68,7 @@ func wraps(text []byte, from, run int, found []int) []int {
 		// The next stretch has a dense block.
 		at++
 		for at+denseBlock <= len(text) && !allDense(text[at:]) {
-			at += denseBlock
+			at += denseStep
 		}
 		if at+denseBlock > len(text) {
 			return found
