@@ -24,20 +24,57 @@ func isDense(c byte) bool { return c >= firstDense && c < 0x80 }
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 // Of each denseStep characters, the first denseBlock are looked at together:
-// wrapColumns in a row have a whole block in them, wherever they begin.
+// wrapColumns in a row have a whole block in them, wherever they begin, and half
+// of the others on one side of it.
 const (
 	denseBlock = 24
 	denseStep  = wrapColumns + 1 - denseBlock
+	denseSide  = (wrapColumns - denseBlock) / 2 / 8 * 8
 )
 
-// allDense reports that text[:denseBlock] is dense. In each byte of eight, the
-// difference or the byte itself has its highest bit if it is not.
+const (
+	eachByte    = 0x0101010101010101
+	highestBits = 0x80 * eachByte
+)
+
+// sparse has one of the highestBits set if the eight bytes are not all dense: in
+// each byte, the difference or the byte itself has its highest bit then.
+func sparse(text []byte) uint64 {
+	eight := binary.LittleEndian.Uint64(text)
+	return eight - firstDense*eachByte | eight
+}
+
 func allDense(text []byte) bool {
-	const each, highest = 0x0101010101010101, 0x8080808080808080
-	const first = firstDense * each
 	text = text[:denseBlock]
-	a, b, c := binary.LittleEndian.Uint64(text), binary.LittleEndian.Uint64(text[8:]), binary.LittleEndian.Uint64(text[16:])
-	return ((a-first)|a|(b-first)|b|(c-first)|c)&highest == 0
+	return (sparse(text)|sparse(text[8:])|sparse(text[16:]))&highestBits == 0
+}
+
+// denseSides reports that one side of the block is dense as far as it must be.
+func denseSides(text []byte, at int) bool {
+	after := at + denseBlock
+	if after+denseSide > len(text) || at < denseSide {
+		return true
+	}
+	return (sparse(text[after:])|sparse(text[after+8:]))&highestBits == 0 ||
+		(sparse(text[at-8:])|sparse(text[at-16:]))&highestBits == 0
+}
+
+// nextDense returns the position of the next block that is dense, or -1.
+func nextDense(text []byte, at int) int {
+	for {
+		rest := text[min(at, len(text)):]
+		for len(rest) >= denseStep && !allDense(rest) {
+			rest = rest[denseStep:]
+		}
+		at = len(text) - len(rest)
+		if len(rest) < denseBlock || len(rest) < denseStep && !allDense(rest) {
+			return -1
+		}
+		if denseSides(text, at) {
+			return at
+		}
+		at += denseStep
+	}
 }
 
 // wraps appends the positions of the breaks in text[from:]. run is how many
@@ -66,11 +103,7 @@ func wraps(text []byte, from, run int, found []int) []int {
 			}
 		}
 		// The next stretch has a dense block.
-		at++
-		for at+denseBlock <= len(text) && !allDense(text[at:]) {
-			at += denseStep
-		}
-		if at+denseBlock > len(text) {
+		if at = nextDense(text, at+1); at < 0 {
 			return found
 		}
 		start = at
