@@ -205,6 +205,28 @@ func (a *automaton) next(state int32, c byte) int32 {
 	}
 }
 
+// step returns the state after one more byte of the text from i on, or after
+// several of them in which no pattern ends, and the position after them.
+func (a *automaton) step(state int32, text []byte, i int) (int32, int) {
+	run := int(a.nodes[state].run)
+	if run == 0 {
+		return a.next(state, text[i]), i + 1
+	}
+	along := a.follow(state, text[i:])
+	i += along
+	state += int32(along)
+	if along == run || i == len(text) {
+		return state, i
+	}
+	return a.next(a.nodes[state].fail, text[i]), i + 1
+}
+
+// match returns the longest pattern that ends at the node, and the position.
+func (a *automaton) match(n *node, position int64) match {
+	found := a.ends[n.end]
+	return match{start: position - int64(found.length), end: position, kind: found.kind}
+}
+
 // follow goes along the straight run after the state for as long as the text
 // is the same, and returns how far that was.
 func (a *automaton) follow(state int32, text []byte) int {

@@ -23,7 +23,7 @@ type scanner struct {
 	beforeSequence int
 	afterSequence  int64
 
-	candidates []int32
+	candidates candidates
 	rest       int // how much of the text is still left to the automaton alone
 	rested     int // how much was at the last time
 }
@@ -114,7 +114,7 @@ const (
 	stretch = 8 << 10
 	// Where there are more candidates than one in crowded positions, the shifts
 	// pay no more: the next text is left to the automaton alone.
-	crowded = 32
+	crowded = 16
 	// maxRest bounds for how much of it.
 	maxRest = 64 << 10
 )
@@ -130,7 +130,8 @@ func (s *scanner) run(text []byte, from, to int, base int64, matches []match) []
 		if s.rest > 0 {
 			end := min(to, i+s.rest)
 			s.rest -= end - i
-			i, matches = s.walk(text, i, end, end, base, matches)
+			matches = s.walkAll(text, i, end, base, matches)
+			i = end
 			continue
 		}
 		start := i - int(a.nodes[s.state].depth)
@@ -144,31 +145,37 @@ func (s *scanner) run(text []byte, from, to int, base int64, matches []match) []
 			_, matches = s.walk(text, i, to, to, base, matches)
 			break
 		}
-		s.candidates = a.skip.candidates(text, start, end, s.candidates[:0])
-		if len(s.candidates) > stretch/crowded {
-			s.rested = min(max(2*s.rested, stretch), maxRest)
-			s.rest = s.rested
+		if !a.skip.candidates(text, start, end, stretch/crowded, &s.candidates) {
+			s.leave()
 			continue
 		}
-		s.rested = 0
 		i, matches = s.visit(text, i, start, end, base, matches)
+		s.rested = 0
 	}
 	return matches
+}
+
+// leave leaves the next text to the automaton alone, each time twice as much.
+func (s *scanner) leave() {
+	s.rested = min(max(2*s.rested, stretch), maxRest)
+	s.rest = s.rested
 }
 
 // visit runs the automaton from each candidate on that it has not passed, and
 // returns the position at which to go on: at or after end.
 func (s *scanner) visit(text []byte, i, start, end int, base int64, matches []match) (int, []match) {
 	a := s.automaton
-	for _, candidate := range s.candidates {
-		c := int(candidate)
-		if c < i-int(a.nodes[s.state].depth) {
-			continue
+	for _, part := range s.candidates {
+		for _, candidate := range part {
+			c := int(candidate)
+			if c < i-int(a.nodes[s.state].depth) {
+				continue
+			}
+			if c > i {
+				i, s.state = c, 0
+			}
+			i, matches = s.walk(text, i, len(text), c, base, matches)
 		}
-		if c > i {
-			i, s.state = c, 0
-		}
-		i, matches = s.walk(text, i, len(text), c, base, matches)
 	}
 	if depth := int(a.nodes[s.state].depth); depth <= shallow && i-depth < end {
 		i, s.state = end, 0
@@ -182,27 +189,10 @@ func (s *scanner) walk(text []byte, i, end, start int, base int64, matches []mat
 	a, state := s.automaton, s.state
 	text = text[:end]
 	for i < len(text) {
+		state, i = a.step(state, text, i)
 		n := &a.nodes[state]
-		if n.run > 0 {
-			along := a.follow(state, text[i:])
-			i += along
-			state += int32(along)
-			if along < int(n.run) {
-				if i == len(text) {
-					break
-				}
-				state = a.next(a.nodes[state].fail, text[i])
-				i++
-			}
-		} else {
-			state = a.next(state, text[i])
-			i++
-		}
-		n = &a.nodes[state]
 		if n.end != 0 {
-			found := a.ends[n.end]
-			stop := base + int64(i)
-			matches = append(matches, match{start: stop - int64(found.length), end: stop, kind: found.kind})
+			matches = append(matches, a.match(n, base+int64(i)))
 		}
 		if n.depth <= shallow && i-int(n.depth) > start {
 			break
@@ -210,4 +200,54 @@ func (s *scanner) walk(text []byte, i, end, start int, base int64, matches []mat
 	}
 	s.state = state
 	return i, matches
+}
+
+// lane is a part of a text with a state of its own.
+type lane struct {
+	i, end int
+	state  int32
+}
+
+// minLane is the least text for a lane; it is also many times the longest
+// pattern, since each lane goes on into the next for at most that.
+const minLane = 512
+
+// walkAll runs the automaton over text[i:end], in four parts in turns: each waits
+// for what it reads from memory, and so they wait at the same time. A part
+// begins as if nothing had been before it; the part before goes on into it until
+// its state holds nothing from before it either. From there on the two agree.
+func (s *scanner) walkAll(text []byte, i, end int, base int64, matches []match) []match {
+	a := s.automaton
+	part := (end - i) / 4
+	if part < max(minLane, 2*a.max) {
+		_, matches = s.walk(text, i, end, end, base, matches)
+		return matches
+	}
+	text = text[:end]
+	lanes := [4]lane{{i, i + part, s.state}, {i + part, i + 2*part, 0}, {i + 2*part, i + 3*part, 0}, {i + 3*part, end, 0}}
+	for lanes[0].i < lanes[0].end && lanes[1].i < lanes[1].end && lanes[2].i < lanes[2].end && lanes[3].i < lanes[3].end {
+		for k := range lanes {
+			l := &lanes[k]
+			l.state, l.i = a.step(l.state, text, l.i)
+			if n := &a.nodes[l.state]; n.end != 0 {
+				matches = append(matches, a.match(n, base+int64(l.i)))
+			}
+		}
+	}
+	last := lanes[3]
+	for k := range lanes {
+		l := &lanes[k]
+		for l.i < end && l.i-int(a.nodes[l.state].depth) < l.end {
+			l.state, l.i = a.step(l.state, text, l.i)
+			if n := &a.nodes[l.state]; n.end != 0 {
+				matches = append(matches, a.match(n, base+int64(l.i)))
+			}
+		}
+		if l.i == end && l.i-int(a.nodes[l.state].depth) < l.end {
+			last = *l
+			break
+		}
+	}
+	s.state = last.state
+	return matches
 }

@@ -3,7 +3,6 @@ package redact
 import (
 	"encoding/binary"
 	"math/bits"
-	"slices"
 )
 
 // shiftTable finds the positions at which a pattern may start (Wu and Manber,
@@ -54,22 +53,29 @@ func (t *shiftTable) hash(text []byte) uint32 {
 	return binary.LittleEndian.Uint32(text) * hashFactor >> t.drop
 }
 
-// candidates appends the positions in [from, to) at which a pattern may start,
-// in ascending order. The text must hold each of their windows:
-// to+window-1 <= len(text).
+// candidates are positions at which a pattern may start, in ascending order.
+type candidates [4][]int32
+
+// candidates finds the positions in [from, to), unless there are many more than
+// limit of them; then it gives up and returns false. The text must hold each of
+// their windows: to+window-1 <= len(text).
 //
 // It looks through four parts of the text in turns. Each step waits for what
 // the one before reads from memory, and so the four wait at the same time.
-func (t *shiftTable) candidates(text []byte, from, to int, found []int32) []int32 {
+func (t *shiftTable) candidates(text []byte, from, to, limit int, found *candidates) bool {
 	const minPart = 64
+	for i := range found {
+		found[i] = found[i][:0]
+	}
 	// Positions are those of the windows' last blocks from here on.
 	reach := t.window - block
 	from, to = from+reach, to+reach
 	part := (to - from) / 4
 	if part < minPart {
-		return t.pass(text, from, to, found)
+		found[0] = t.pass(text, from, to, found[0])
+		return true
 	}
-	table, drop, first := t.shift, t.drop&31, len(found)
+	table, drop := t.shift, t.drop&31
 	a, b, c, d := from, from+part, from+2*part, from+3*part
 	endA, endB, endC, endD := b, c, d, to
 	for a < endA && b < endB && c < endC && d < endD {
@@ -78,29 +84,30 @@ func (t *shiftTable) candidates(text []byte, from, to int, found []int32) []int3
 		byC := int(table[binary.LittleEndian.Uint32(text[c:])*hashFactor>>drop])
 		byD := int(table[binary.LittleEndian.Uint32(text[d:])*hashFactor>>drop])
 		if byA == 0 {
-			found = append(found, int32(a-reach))
+			found[0] = append(found[0], int32(a-reach))
 			byA = 1
 		}
 		if byB == 0 {
-			found = append(found, int32(b-reach))
+			found[1] = append(found[1], int32(b-reach))
 			byB = 1
 		}
 		if byC == 0 {
-			found = append(found, int32(c-reach))
+			found[2] = append(found[2], int32(c-reach))
 			byC = 1
 		}
 		if byD == 0 {
-			found = append(found, int32(d-reach))
+			if found[3] = append(found[3], int32(d-reach)); len(found[3]) > limit/4 {
+				return false
+			}
 			byD = 1
 		}
 		a, b, c, d = a+byA, b+byB, c+byC, d+byD
 	}
-	found = t.pass(text, a, endA, found)
-	found = t.pass(text, b, endB, found)
-	found = t.pass(text, c, endC, found)
-	found = t.pass(text, d, endD, found)
-	slices.Sort(found[first:])
-	return found
+	found[0] = t.pass(text, a, endA, found[0])
+	found[1] = t.pass(text, b, endB, found[1])
+	found[2] = t.pass(text, c, endC, found[2])
+	found[3] = t.pass(text, d, endD, found[3])
+	return len(found[0])+len(found[1])+len(found[2])+len(found[3]) <= limit
 }
 
 // pass is candidates for one part, whose bounds are positions of last blocks.
