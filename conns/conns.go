@@ -7,8 +7,9 @@
 // longest. A connection waits for its client before a request, while the
 // headers and the body arrive, while the answer is not taken, and between
 // requests; one whose request is being worked on is never closed. If no
-// connection waits, or only of addresses that have fewer than the new one's, the
-// new one is closed.
+// connection waits, the new one does, for up to a second, until one has ended or
+// waits; then it is closed. It is closed at once if only connections of
+// addresses wait that have fewer than its own.
 //
 // Whoever holds many idle or slow connections so pushes out their own first.
 // Behind a proxy all connections have the proxy's address, which changes
@@ -25,6 +26,10 @@ import (
 	"sync/atomic"
 	"time"
 )
+
+// patience is how long a new connection waits for a place while all others are
+// worked on. The ones behind it stay with the operating system meanwhile.
+const patience = time.Second
 
 // Limit bounds connections. Use New.
 type Limit struct {
@@ -69,9 +74,15 @@ func (l listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if kept := l.limit.admit(c); kept != nil {
+		kept, busy := l.limit.admit(c)
+		for end := time.Now().Add(patience); busy && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+			kept, busy = l.limit.admit(c)
+		}
+		if kept != nil {
 			return kept, nil
 		}
+		l.limit.refused.Add(1)
 		_ = c.Close()
 	}
 }
@@ -115,17 +126,18 @@ func (l *Limit) forget(c *conn) {
 	}
 }
 
-// admit counts a connection, or returns nil if there is no room for it.
-func (l *Limit) admit(inner net.Conn) net.Conn {
+// admit counts a connection, or returns nil if there is no room for it: busy
+// says that all others are worked on.
+func (l *Limit) admit(inner net.Conn) (kept net.Conn, busy bool) {
 	c := &conn{Conn: inner, limit: l, from: addressOf(inner), waiting: time.Now()}
 	l.mu.Lock()
 	var victim *conn
 	if len(l.open) >= l.max {
-		l.refused.Add(1)
 		if victim = l.victim(); victim == nil || l.from[victim.from] < l.from[c.from] {
 			l.mu.Unlock()
-			return nil
+			return nil, victim == nil
 		}
+		l.refused.Add(1)
 		l.forget(victim)
 	}
 	l.open[c] = struct{}{}
@@ -134,7 +146,7 @@ func (l *Limit) admit(inner net.Conn) net.Conn {
 	if victim != nil {
 		_ = victim.Close()
 	}
-	return c
+	return c, false
 }
 
 // victim is the connection that goes: of the addresses with the most

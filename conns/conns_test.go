@@ -133,6 +133,26 @@ func TestAFloodThatIsWorkedOnPushesOutNobody(t *testing.T) {
 	close(release)
 }
 
+// While all are worked on a new client waits for the first place.
+func TestAPlaceIsWaitedFor(t *testing.T) {
+	const most = 2
+	_, address, held, release := serve(t, most)
+	for range most {
+		if err := ask(dial(t, "127.0.0.2", address), "/held"); err != nil {
+			t.Fatal(err)
+		}
+		<-held
+	}
+	c := dial(t, "127.0.0.3", address)
+	if err := ask(c, "/"); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(patience/4, func() { close(release) })
+	if !answered(c) {
+		t.Error("it lost its place in the queue")
+	}
+}
+
 // A request that is worked on is finished, however many want its place.
 func TestWorkIsNotPushedOut(t *testing.T) {
 	const most = 4

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,11 +25,11 @@ func TestWebhookOutlivesACrash(t *testing.T) {
 		body   []byte
 	}
 	received, hang := make(chan got, 10), make(chan struct{})
-	first := true
+	var first sync.Once
 	to := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		hanging := first
-		first = false
+		hanging := false
+		first.Do(func() { hanging = true })
 		received <- got{r.Header.Clone(), body}
 		if hanging {
 			<-hang
