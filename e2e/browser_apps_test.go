@@ -48,6 +48,9 @@ func failedCheck(t *testing.T, browser context.Context) {
 	p.see(testid("verdict"), "1 required key is not there")
 	p.see(item("OPENAI_API_KEY")+"[data-state=missing]", "For GPT-4 API calls")
 	p.see(item("OPENAI_API_KEY")+" "+testid("near-miss"), "OPENAI_KEY is set")
+	if told := ask[int](p, `[...document.querySelectorAll('[data-key=OPENAI_API_KEY] > .grow > p')].filter(e => e.textContent.includes("OPENAI_KEY is set")).length`); told != 1 {
+		t.Errorf("the near miss is told %d times", told)
+	}
 	p.see(item("DATABASE_URL")+"[data-state=set]", "v1")
 	p.see(item("SENTRY_DSN")+"[data-state=missing_optional]", "not set")
 	p.see("#app-check .card-foot", "UNRELATED")

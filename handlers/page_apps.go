@@ -130,7 +130,10 @@ func (s *server) appCheck(report secret.Report, v secret.AppVersion, place strin
 			shown.Source = string(item.Source())
 		}
 		if item.State != secret.Set {
-			shown.Message = item.Message(report.TeamName)
+			// The page has a line of its own for each near miss.
+			told := item
+			told.NearMisses = nil
+			shown.Message = told.Message(report.TeamName)
 		}
 		if item.State == secret.Missing || item.State == secret.MissingOptional {
 			shown.FixURL = item.ActionURL()

@@ -499,7 +499,7 @@ func TransferDialog(p Page, f TransferForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<div class=\"dialog-body\"><p>The person becomes owner, and you become admin, both at once. Only they, or another owner, can make you owner again.</p><div class=\"field\"><label for=\"transfer-user\">New owner</label> <select id=\"transfer-user\" name=\"user_id\" autofocus>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<div class=\"dialog-body\"><p>The person becomes owner, and you become admin, both at once. Only they, or another owner, can make you owner again.</p><div class=\"field\"><label for=\"transfer-user\">New owner</label> <select id=\"transfer-user\" class=\"input\" name=\"user_id\" autofocus>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
