@@ -29,11 +29,12 @@ var imports = map[string][]string{
 	"team":     {"problem"},
 	"envvar":   {"redact"},
 	"manifest": {"envvar"},
+	"scan":     {},
 	"feed":     {},
 	"listing":  {"problem"},
 	// The domain.
 	"audit":       {"problem", "team"},
-	"secret":      {"audit", "envelope", "envvar", "listing", "problem", "redact", "team"},
+	"secret":      {"audit", "envelope", "envvar", "listing", "problem", "redact", "scan", "team"},
 	"app":         {"audit", "envvar", "problem", "secret", "team"},
 	"account":     {"audit", "problem", "redact", "team"},
 	"auth":        {"account", "audit", "problem", "redact", "team"},
@@ -43,11 +44,11 @@ var imports = map[string][]string{
 	// The server's outside.
 	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "listing", "problem", "rotation", "secret", "team", "webhook"},
 	"views":    {"openapi", "static"},
-	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "listing", "openapi", "problem", "redact", "secret", "static", "team", "views", "webhook"},
+	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "listing", "openapi", "problem", "redact", "scan", "secret", "static", "team", "views", "webhook"},
 	// The client.
 	"api":    {"envvar", "redact"},
 	"runner": {"envvar", "redact"},
-	"cli":    {"api", "envvar", "manifest", "redact", "runner"},
+	"cli":    {"api", "envvar", "manifest", "redact", "runner", "scan"},
 	// The wiring.
 	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret", "webhook"},
 	// Tests' own.
@@ -135,6 +136,7 @@ var revealers = map[string]string{
 	"handlers/page_invites.go":  "shows the link of a new invite, once",
 	"handlers/page_apikeys.go":  "shows a new API key, once",
 	"secret/mask.go":            "makes the mask",
+	"secret/scan.go":            "chooses the window of a value by which files are searched for it",
 	"secret/seal.go":            "encrypts the value",
 	"secret/service.go":         "checks the value that is to be set",
 	"cli/webhooks.go":           "prints a new signing secret, once",

@@ -75,7 +75,8 @@ type Entry struct {
 	Target  string
 	Outcome Outcome
 	// Reason is the problem code of a denial or failure. Of what an app printed,
-	// it is which version, which key and how often.
+	// it is which version, which key and how often; of a search of files, how much
+	// was asked.
 	Reason                string
 	RemoteAddr, RequestID string
 	RunID                 string

@@ -98,6 +98,8 @@ POST   /api/secrets/list                         401   ok    ok     ok    ok    
 POST   /api/secrets                              401   ok    403    ok    ok    401     403    403    ok    ok    401
 POST   /api/secrets/import                       401   ok    403    ok    ok    401     403    403    ok    ok    401
 GET    /api/secrets/reveal/{key}                 401   404   403    ok    ok    401     403    ok     ok    ok    401
+POST   /api/secrets/fingerprints                 401   ok    403    ok    ok    401     403    ok     ok    ok    401
+POST   /api/secrets/scan                         401   ok    403    ok    ok    401     403    ok     ok    ok    401
 GET    /api/secrets/{key}                        401   404   ok     ok    ok    401     403    ok     ok    ok    401
 PUT    /api/secrets/{key}                        401   404   403    ok    ok    401     403    403    ok    ok    401
 DELETE /api/secrets/{key}                        401   404   403    ok    ok    401     403    403    ok    ok    401
@@ -265,6 +267,8 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/device/code":                         {body: `{"client_name":"a laptop"}`},
 	"POST /api/device/token":                        {body: `{"device_code":"$devicecode"}`},
 	"POST /internal/v1/resolve":                     {body: `{"app":"acme/summarizer"}`},
+	"POST /api/secrets/fingerprints":                {},
+	"POST /api/secrets/scan":                        {body: `{"candidates":["` + strings.Repeat("0f", 32) + `"]}`},
 	"POST /internal/v1/findings":                    {body: `{"app":"acme/summarizer","findings":[{"key":"OPENAI_API_KEY","form":"raw","count":1}]}`},
 	"POST /settings/account/sessions/revoke":        {},
 	"POST /logout":                                  {},

@@ -75,6 +75,7 @@ var actWords = map[string]string{
 	string(team.StageSecret):    "Stored a value without using it",
 	string(team.ActivateSecret): "Activated a version of a secret",
 	string(team.DuplicateTeam):  "Duplicated the team",
+	string(team.ScanSecrets):    "Looked for secrets in files",
 	string(team.CompareSecrets): "Compared with another team",
 	string(team.DismissKey):     "Decided to do without a key",
 }

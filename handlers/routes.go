@@ -136,6 +136,8 @@ func (s *server) routes() []route {
 		creating("/api/secrets", s.createSecret),
 		creating("/api/secrets/import", s.importSecrets),
 		ap("GET", "/api/secrets/reveal/{key}", s.revealSecret),
+		ap("POST", "/api/secrets/fingerprints", s.scanFingerprints),
+		ap("POST", "/api/secrets/scan", s.scanCandidates),
 		ap("GET", "/api/secrets/{key}", s.getSecret),
 		ap("PUT", "/api/secrets/{key}", s.updateSecret),
 		ap("DELETE", "/api/secrets/{key}", s.deleteSecret),

@@ -18,6 +18,8 @@ POST   /api/logout                    any
 POST   /api/secrets/list              secrets:read
 POST   /api/secrets                   secrets:write
 POST   /api/secrets/import            secrets:write
+POST   /api/secrets/fingerprints      secrets:read
+POST   /api/secrets/scan              secrets:read
 GET    /api/secrets/reveal/{key}      secrets:read
 GET    /api/secrets/{key}             secrets:read
 PUT    /api/secrets/{key}             secrets:write

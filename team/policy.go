@@ -14,6 +14,8 @@ const (
 	StageSecret    Action = "secret.stage"
 	ActivateSecret Action = "secret.activate"
 	DismissKey     Action = "secret.dismiss"
+	// ScanSecrets is looking for the team's values in files.
+	ScanSecrets    Action = "secret.scan"
 	CompareSecrets Action = "secret.compare"
 
 	ListApps   Action = "app.list"
@@ -107,7 +109,10 @@ var policy = map[Action]rule{
 	ActivateSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "activating a secret's version"},
 	CompareSecrets: {role: Member, scope: ScopeSecretsRead, words: "comparing teams"},
 	DismissKey:     {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "doing without a key"},
-	RevealSecret:   {role: Admin, scope: ScopeSecretsRead, words: "revealing a secret's value"},
+	// Who may write can find out whether a value is the one in use by setting it,
+	// so this tells nobody more.
+	ScanSecrets:  {role: Admin, membersMayEdit: true, scope: ScopeSecretsRead, words: "looking for secrets in files"},
+	RevealSecret: {role: Admin, scope: ScopeSecretsRead, words: "revealing a secret's value"},
 
 	ListApps:      {role: Member, scope: ScopeAppsRead, words: "seeing apps"},
 	CheckApp:      {role: Member, scope: ScopeAppsRead, words: "checking an app's requirements"},
