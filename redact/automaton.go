@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // An automaton finds every occurrence of a set of patterns (Aho and Corasick,
@@ -72,9 +73,11 @@ func newAutomaton(patterns []pattern) *automaton {
 	patterns = slices.CompactFunc(patterns, func(a, b pattern) bool { return a.text == b.text })
 
 	a := &automaton{ends: make([]end, 1)}
+	var shifts sync.WaitGroup
+	shifts.Go(func() { a.skip = newShiftTable(patterns) })
 	a.addPrefixes(patterns)
 	a.link()
-	a.skip = newShiftTable(patterns)
+	shifts.Wait()
 	return a
 }
 

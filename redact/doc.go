@@ -63,6 +63,7 @@
 //
 // Patterns are found by shifts over blocks of four bytes (Wu and Manber) and,
 // where a pattern may start, an Aho–Corasick automaton. Where patterns may start
-// nearly everywhere, the automaton goes on alone: linear in any text.
-// BenchmarkPipe compares it with a plain copy through the same pipes.
+// nearly everywhere, the automaton goes on alone: linear in any text. Memory is
+// bounded by the longest form. BenchmarkPipe compares the rate with that of plain
+// copies through the same pipes.
 package redact

@@ -3,6 +3,7 @@ package redact
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 )
 
 // Encoders break lines after 64 (PEM), 76 (MIME) or more characters, wherever the
@@ -116,6 +117,9 @@ func wraps(text []byte, from, run int, found []int) []int {
 // unwrapped returns text without what its stream is looked through for where it
 // is wrapped: a value may have such breaks itself.
 func unwrapped(text string) string {
+	if len(text) <= wrapColumns || !strings.ContainsAny(text, "\\ \t\n\r") {
+		return text
+	}
 	var joined []byte
 	done := 0
 	for _, at := range wraps([]byte(text), 0, 0, nil) {

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Set is a compiled list of needles. Any number of Writers may share it.
@@ -20,16 +22,33 @@ type Set struct {
 // needles have counts for the first.
 func Compile(needles []Needle) *Set {
 	s := &Set{needles: slices.Clone(needles)}
-	var all []pattern
-	for i, needle := range s.needles {
-		for _, p := range patterns(needle.Value.Reveal()) {
-			all = append(all, pattern{text: p.text, kind: kind{needle: int32(i), form: p.form}})
+	all := slices.Concat(inParallel(len(s.needles), func(i int) []pattern {
+		var list []pattern
+		for _, p := range patterns(s.needles[i].Value.Reveal()) {
+			list = append(list, pattern{text: p.text, kind: kind{needle: int32(i), form: p.form}})
 		}
-	}
+		return list
+	})...)
 	if len(all) > 0 {
 		s.automaton = newAutomaton(all)
 	}
 	return s
+}
+
+// inParallel returns f of each number below n, in their order.
+func inParallel[T any](n int, f func(int) T) []T {
+	results := make([]T, n)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (n+15)/16) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				results[i] = f(int(i))
+			}
+		})
+	}
+	workers.Wait()
+	return results
 }
 
 // Option changes how a Writer masks.

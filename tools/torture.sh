@@ -1,7 +1,7 @@
 #!/bin/sh
 # The long forms of the tests: the crash tests with all their kills, faults,
-# floods and stress, a million samples of redacted output, a soak of INFSH_SOAK (default 5m), and each fuzz target for
-# FUZZTIME (default 60s).
+# floods and stress, a million samples of redacted output, a soak of INFSH_SOAK
+# (default 5m), and each fuzz target for FUZZTIME (default 60s).
 set -eu
 echo "== crash tests"
 INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|AfterAKill|FollowsASync|Failover|HistoryOfOneKey|MigrationsKilled' ./e2e
