@@ -176,24 +176,30 @@ func (f credentialFile) read() (credentialDocument, error) {
 	return doc, nil
 }
 
-// write replaces the file as a whole: a crash leaves the old one or the new.
-func (f credentialFile) write(data []byte) (err error) {
-	dir := filepath.Dir(f.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func (f credentialFile) write(data []byte) error {
+	if err := writePrivate(f.path, data); err != nil {
 		return fmt.Errorf("saving the login: %w", err)
+	}
+	return nil
+}
+
+// writePrivate replaces the file as a whole: a crash leaves the old one or the new.
+func writePrivate(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
 	if err := checkPrivate(dir); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(dir, "credentials-*.tmp")
+	temp, err := os.CreateTemp(dir, filepath.Base(path)+"-*.tmp")
 	if err != nil {
-		return fmt.Errorf("saving the login: %w", err)
+		return err
 	}
 	defer func() {
 		if err != nil {
 			_ = temp.Close()
 			_ = os.Remove(temp.Name())
-			err = fmt.Errorf("saving the login: %w", err)
 		}
 	}()
 	if err := temp.Chmod(0o600); err != nil && runtime.GOOS != "windows" {
@@ -208,7 +214,7 @@ func (f credentialFile) write(data []byte) (err error) {
 	if err := temp.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(temp.Name(), f.path); err != nil {
+	if err := os.Rename(temp.Name(), path); err != nil {
 		return err
 	}
 	// The rename itself is durable only once the folder is.
@@ -224,7 +230,7 @@ func (f credentialFile) write(data []byte) (err error) {
 func checkPrivate(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("looking at the folder of the saved login: %w", err)
+		return fmt.Errorf("looking at a folder: %w", err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("the folder %s can be written by others (mode %04o): run `chmod 700 %s`", dir, info.Mode().Perm(), dir)

@@ -242,6 +242,9 @@ func (p *program) logoutCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := p.forgetCaches(); err != nil {
+				return err
+			}
 			saved, ok, err := file.load(url)
 			if err != nil {
 				return err

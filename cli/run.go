@@ -31,6 +31,8 @@ func (p *program) runCommand() *cobra.Command {
 		watch                bool
 		watchSignal          string
 		grace                time.Duration
+		cacheDir             string
+		maxStale             time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "run [--app NAMESPACE/NAME[@VERSION]] [-f FILE] -- COMMAND [ARG…]",
@@ -49,6 +51,11 @@ gets that signal instead, and keeps its environment: it asks for the values
 itself. If something required is missing then, it runs on as it is, with a
 warning. When the command ends by itself, so does the run. Standard input is not
 repeated: a restarted command reads on where the one before stopped.
+
+While the server is away nothing starts, unless --offline-cache names a folder:
+there the last answer is kept, encrypted with a key from the credential, and is
+used with a warning as long as it is not older than --max-stale. A server that
+answers and refuses is never overruled. "infsh logout" deletes what is kept.
 
 If a required secret is missing, or waits for the team's approval, nothing
 starts, and the exit code is 3.
@@ -76,6 +83,9 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			if grace < 0 || grace > time.Hour {
 				return &usageError{msg: "--grace is between 0s and 1h", command: cmd.CommandPath()}
 			}
+			if cacheDir != "" && watch || cacheDir == "" && cmd.Flags().Changed("max-stale") || maxStale <= 0 || maxStale > mostStale {
+				return &usageError{msg: "--offline-cache goes without --watch, and --max-stale with --offline-cache, up to 720h", command: cmd.CommandPath()}
+			}
 			// Before there is a credential to protect from a debugger or a core.
 			if err := runner.Harden(); err != nil {
 				return err
@@ -91,8 +101,15 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			if err != nil {
 				return err
 			}
+			var cache *offlineCache
+			if cacheDir != "" {
+				if cache, err = p.offline(s, cacheDir, maxStale, app, file); err != nil {
+					return err
+				}
+			}
 			if app == "" {
-				if request.App, request.Version, err = p.appHere(cmd.Context(), s, file); err != nil {
+				request.App, request.Version, err = p.appHere(cmd.Context(), s, file)
+				if err != nil && cache == nil {
 					return err
 				}
 			}
@@ -105,7 +122,18 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 					return runError(request.App, err)
 				}
 			}
-			resolved, err := s.Resolve(cmd.Context(), request)
+			var resolved api.ResolveResponse
+			if err == nil {
+				resolved, err = s.Resolve(cmd.Context(), request)
+			}
+			switch {
+			case cache != nil && err == nil:
+				cache.keep(resolved)
+			case cache != nil:
+				if resolved, err = cache.instead(err); err == nil {
+					resolved.RunID = request.RunID
+				}
+			}
 			if err != nil {
 				return runError(request.App, err)
 			}
@@ -136,6 +164,8 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 	flags.BoolVar(&watch, "watch", false, "restart the command when what it receives changes")
 	flags.StringVar(&watchSignal, "watch-signal", "", "send this signal instead of restarting, such as HUP")
 	flags.DurationVar(&grace, "grace", 10*time.Second, "how long the command may take to stop before a restart")
+	flags.StringVar(&cacheDir, "offline-cache", "", "keep the values in this folder, encrypted, and use them while the server is away")
+	flags.DurationVar(&maxStale, "max-stale", defaultMaxStale, "how old they may be then")
 	flags.BoolVar(&verbose, "verbose", false, "name the optional secrets that are not set")
 	return cmd
 }
