@@ -23,6 +23,7 @@ type automaton struct {
 	rows   [][256]int32 // resolved transitions of nodes with many children
 	root   *[256]int32  // rows[0]
 	skip   shiftTable
+	begins prefixTable
 	max    int // bytes of the longest pattern
 }
 
@@ -74,7 +75,10 @@ func newAutomaton(patterns []pattern) *automaton {
 
 	a := &automaton{ends: make([]end, 1)}
 	var shifts sync.WaitGroup
-	shifts.Go(func() { a.skip = newShiftTable(patterns) })
+	shifts.Go(func() {
+		a.skip = newShiftTable(patterns)
+		a.begins = newPrefixTable(patterns, a.skip.window)
+	})
 	a.addPrefixes(patterns)
 	a.link()
 	shifts.Wait()
@@ -233,16 +237,20 @@ func (a *automaton) match(n *node, position int64) match {
 // follow goes along the straight run after the state for as long as the text
 // is the same, and returns how far that was.
 func (a *automaton) follow(state int32, text []byte) int {
-	run := a.labels[state+1:][:a.nodes[state].run]
-	n := min(len(run), len(text))
-	run, text = run[:n], text[:n]
+	return samePrefix(a.labels[state+1:][:a.nodes[state].run], text)
+}
+
+// samePrefix returns for how many bytes two texts are the same.
+func samePrefix(a, b []byte) int {
+	n := min(len(a), len(b))
+	a, b = a[:n], b[:n]
 	i := 0
 	for ; i+8 <= n; i += 8 {
-		if differ := binary.LittleEndian.Uint64(run[i:]) ^ binary.LittleEndian.Uint64(text[i:]); differ != 0 {
+		if differ := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); differ != 0 {
 			return i + bits.TrailingZeros64(differ)/8
 		}
 	}
-	for i < n && run[i] == text[i] {
+	for i < n && a[i] == b[i] {
 		i++
 	}
 	return i

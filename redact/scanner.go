@@ -115,6 +115,8 @@ const (
 	// Where there are more candidates than one in crowded positions, the shifts
 	// pay no more: the next text is left to the automaton alone.
 	crowded = 16
+	// The same where more than this many times the positions is compared.
+	maxCompared = 2
 	// maxRest bounds for how much of it.
 	maxRest = 64 << 10
 )
@@ -161,14 +163,26 @@ func (s *scanner) leave() {
 	s.rest = s.rested
 }
 
-// visit runs the automaton from each candidate on that it has not passed, and
-// returns the position at which to go on: at or after end.
+// visit runs the automaton from each candidate on at which a pattern begins and
+// which it has not passed, and returns the position at which to go on: at or
+// after end, unless so much was compared that the automaton alone is to go on.
 func (s *scanner) visit(text []byte, i, start, end int, base int64, matches []match) (int, []match) {
-	a := s.automaton
+	a, compared := s.automaton, 0
 	for _, part := range s.candidates {
 		for _, candidate := range part {
 			c := int(candidate)
 			if c < i-int(a.nodes[s.state].depth) {
+				continue
+			}
+			begins, n := a.begins.begins(text[c:])
+			if compared += n; compared > maxCompared*stretch {
+				if c > i {
+					i, s.state = c, 0
+				}
+				s.leave()
+				return i, matches
+			}
+			if !begins {
 				continue
 			}
 			if c > i {
@@ -180,6 +194,7 @@ func (s *scanner) visit(text []byte, i, start, end int, base int64, matches []ma
 	if depth := int(a.nodes[s.state].depth); depth <= shallow && i-depth < end {
 		i, s.state = end, 0
 	}
+	s.rested = 0
 	return i, matches
 }
 

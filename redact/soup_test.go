@@ -70,3 +70,38 @@ func soup(r *rand.Rand, list []Needle) string {
 	}
 	return b.String()
 }
+
+// Texts that are nearly needles everywhere are left to the automaton alone, in
+// parts, and are masked as the reference masks them.
+func TestDenseTextIsMaskedAsTheReferenceDoes(t *testing.T) {
+	key := testKeys(1)[0]
+	all := needles(key, strings.Repeat("ab", 10), strings.Repeat("a", 30)+"b", strings.Repeat("a", 3000)+"c")
+	for group := range 40 {
+		list := all[:3+group/20] // the last half with one too long for the parts
+		set := Compile(list)
+		r := rand.New(rand.NewPCG(22, uint64(group)))
+		var b strings.Builder
+		for b.Len() < 40<<10 {
+			value := list[r.IntN(len(list))].Value.Reveal()
+			switch r.IntN(12) {
+			case 0:
+				b.WriteString(value)
+			case 1:
+				b.WriteString(value[r.IntN(len(value)):])
+			default:
+				b.WriteString(value[:min(len(value)-1, 1+r.IntN(60))])
+			}
+			if group%2 == 0 && r.IntN(3) == 0 {
+				b.WriteString(randomText(r, r.IntN(100), alphanumeric))
+			}
+		}
+		text := b.String()
+		want := reference(text, list)
+		for _, lengths := range [][]int{nil, {32 << 10}, {5000, 3}} {
+			if got := masked(set, text, lengths); got != want {
+				at := samePrefix([]byte(got), []byte(want))
+				t.Fatalf("group %d, cut by %v: after %d bytes, it goes on with\n%.200q, not\n%.200q", group, lengths, at, got[at:], want[at:])
+			}
+		}
+	}
+}
