@@ -127,6 +127,7 @@ var revealers = map[string]string{
 	"auth/token.go":             "parses and hashes a credential",
 	"cli/apikeys.go":            "prints a new API key, once",
 	"cli/credentials.go":        "writes the login to its 0600 file",
+	"cli/env.go":                "prints an app's values for programs that read a file",
 	"cli/offline.go":            "derives the key of the kept answers from the credential",
 	"cli/keyring.go":            "hands the login to the system's keyring",
 	"cli/invites.go":            "prints the link of a new invite, once",

@@ -31,6 +31,7 @@ func (p *program) runCommand() *cobra.Command {
 		watch                bool
 		watchSignal          string
 		grace                time.Duration
+		dryRun               bool
 		cacheDir             string
 		maxStale             time.Duration
 	)
@@ -66,7 +67,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
   infsh run --watch -- ./agent`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 && !dryRun {
 				return &usageError{msg: "which command? Name it after --: infsh run -- python main.py", command: cmd.CommandPath()}
 			}
 			if app != "" && file != "" {
@@ -85,6 +86,9 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			}
 			if cacheDir != "" && watch || cacheDir == "" && cmd.Flags().Changed("max-stale") || maxStale <= 0 || maxStale > mostStale {
 				return &usageError{msg: "--offline-cache goes without --watch, and --max-stale with --offline-cache, up to 720h", command: cmd.CommandPath()}
+			}
+			if dryRun {
+				return p.dryRun(cmd.Context(), app, file)
 			}
 			// Before there is a credential to protect from a debugger or a core.
 			if err := runner.Harden(); err != nil {
@@ -164,10 +168,38 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 	flags.BoolVar(&watch, "watch", false, "restart the command when what it receives changes")
 	flags.StringVar(&watchSignal, "watch-signal", "", "send this signal instead of restarting, such as HUP")
 	flags.DurationVar(&grace, "grace", 10*time.Second, "how long the command may take to stop before a restart")
+	flags.BoolVar(&dryRun, "dry-run", false, "print which secrets in which versions the app would get, and start nothing")
 	flags.StringVar(&cacheDir, "offline-cache", "", "keep the values in this folder, encrypted, and use them while the server is away")
 	flags.DurationVar(&maxStale, "max-stale", defaultMaxStale, "how old they may be then")
 	flags.BoolVar(&verbose, "verbose", false, "name the optional secrets that are not set")
 	return cmd
+}
+
+// dryRun names what a run of the app, as it is registered, would get. It asks as a
+// run does, so it stands in the activity, and drops the values.
+func (p *program) dryRun(ctx context.Context, app, file string) error {
+	if err := runner.Harden(); err != nil {
+		return err
+	}
+	request, err := namedApp(app, file)
+	if err != nil {
+		return err
+	}
+	s, err := p.connect()
+	if err != nil {
+		return err
+	}
+	resolved, err := s.Resolve(ctx, request)
+	if err != nil {
+		return runError(request.App, err)
+	}
+	for _, secret := range resolved.Secrets {
+		p.printf("%s\tversion %d\n", inert(secret.Key), secret.Version)
+	}
+	for _, key := range resolved.MissingOptional {
+		p.notef("note: %s is optional and not there; infsh why %s --app %s", key, key, resolved.App)
+	}
+	return nil
 }
 
 // parseApp reads NAMESPACE/NAME[@VERSION].
