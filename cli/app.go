@@ -30,7 +30,10 @@ others. Required ones must be set before it runs; optional ones may be missing.`
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
-	cmd.AddCommand(p.appDeployCommand(), p.appCheckCommand(), p.appListCommand(), p.appGrantsCommand(), p.appApproveCommand(), p.appRevokeCommand())
+	cmd.AddCommand(
+		p.appDeployCommand(), p.appCheckCommand(), p.appListCommand(), p.appVersionsCommand(), p.appUseCommand(), p.appDeleteCommand(),
+		p.appGrantsCommand(), p.appApproveCommand(), p.appRevokeCommand(),
+	)
 	return cmd
 }
 

@@ -129,7 +129,7 @@ func TestExitCodesOfUsage(t *testing.T) {
 		{"secrets", "set"}, {"secrets", "set", "A", "b", "c"}, {"secrets", "set", "not-a-key", "v"}, {"secrets", "set", "PATH", "v"},
 		{"secrets", "get"}, {"secrets", "get", "1X"}, {"secrets", "delete", "KEY"}, {"secrets", "import"},
 		{"secrets", "rollback", "KEY"}, {"secrets", "rollback", "KEY", "--to", "x"}, {"secrets", "rollback", "KEY", "--to", "0"},
-		{"webhooks", "add"}, {"webhooks", "delete", "x"}, {"webhooks", "test"}, {"webhooks", "rotate", "x"}, {"webhooks", "deliveries"}, {"secrets", "activate", "KEY"}, {"secrets", "activate", "KEY", "--version", "x"}, {"secrets", "activate", "KEY", "--version", "0"},
+		{"app", "versions"}, {"app", "use", "x"}, {"app", "delete", "x"}, {"webhooks", "add"}, {"webhooks", "delete", "x"}, {"webhooks", "test"}, {"webhooks", "rotate", "x"}, {"webhooks", "deliveries"}, {"secrets", "activate", "KEY"}, {"secrets", "activate", "KEY", "--version", "x"}, {"secrets", "activate", "KEY", "--version", "0"},
 		{"secrets", "set", "KEY", "-value"},
 		{"teams", "switch"}, {"teams", "create"}, {"me", "x"}, {"version", "x"},
 		{"run"}, {"run", "--"}, {"run", "--app", "acme/demo"}, {"run", "--app", "demo", "--", "true"},
@@ -155,7 +155,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 	for _, path := range []string{
 		"login", "logout", "me", "teams list", "teams create", "teams switch", "apikeys list", "apikeys create", "apikeys revoke",
 		"secrets set", "secrets list", "secrets get", "secrets delete", "secrets import", "secrets history", "secrets rollback", "secrets activate",
-		"app deploy", "app check", "app list", "run", "webhooks list", "webhooks add", "webhooks delete", "webhooks test", "webhooks rotate", "webhooks deliveries", "integrations list", "integrations connect", "integrations disconnect", "version",
+		"app deploy", "app check", "app list", "app versions", "app use", "app delete", "run", "webhooks list", "webhooks add", "webhooks delete", "webhooks test", "webhooks rotate", "webhooks deliveries", "integrations list", "integrations connect", "integrations disconnect", "version",
 	} {
 		cmd, rest, err := root.Find(strings.Fields(path))
 		if err != nil || len(rest) > 0 || cmd.Short == "" || !strings.HasSuffix(cmd.CommandPath(), path) {
