@@ -146,13 +146,29 @@ func (w *Writer) take(from int) error {
 	return w.release(live)
 }
 
+// Add makes the Writer mask more secrets from here on, such as one that was
+// rotated meanwhile. What has been passed on already stays as it is; what is held
+// back is looked through again. It compiles, so that writes wait for it (see
+// [Compile]). Other Writers of the Set are not changed.
+func (w *Writer) Add(needles ...Needle) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	// Those of before keep their numbers.
+	w.set = Compile(slices.Concat(w.set.needles, needles))
+	w.scanner, w.found = scanner{automaton: w.set.automaton}, w.found[:0]
+	if w.set.automaton != nil {
+		w.err = w.take(w.pending)
+	}
+	return w.err
+}
+
 // ReadFrom writes all that it reads from r, until the end or an error. It is what
 // [io.Copy] calls, and the fastest way through a Writer: text without secrets is
 // not copied in memory.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
-	if w.set.automaton == nil {
-		return io.Copy(w.out, r)
-	}
 	// What is held from before goes in front of what is read.
 	const front = 4 << 10
 	buf := make([]byte, front+maxPiece)
@@ -178,7 +194,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 // fits before it.
 func (w *Writer) takeBuffer(buf []byte, from int) error {
 	w.mu.Lock()
-	if w.err != nil || len(w.text) > from {
+	if w.err != nil || w.set.automaton == nil || len(w.text) > from {
 		w.mu.Unlock()
 		_, err := w.Write(buf[from:])
 		return err

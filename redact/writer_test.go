@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func needles(values ...string) []Needle {
@@ -234,6 +235,65 @@ func TestALongValueIsFoundAtABoundedCost(t *testing.T) {
 	for _, text := range []string{value, fmt.Sprintf("%x", value), fmt.Sprintf("%q", value), url.QueryEscape(value)} {
 		if got := masked(set, text, []int{1000}); len(got) > len(Mask)+2 {
 			t.Errorf("%.20s… became %.20s…", text, got)
+		}
+	}
+}
+
+// A secret that is added, to none or to others, is masked from there on, and
+// what was held back for another is not lost.
+func TestASecretMayBeAddedToAStream(t *testing.T) {
+	for name, before := range map[string][]Needle{"to none": nil, "to others": {{"OLD", NewValue("s3cret-old-value")}}} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			set := Compile(before)
+			w := set.NewWriter(&out, WithKeys())
+			fmt.Fprint(w, "rotated-value s3cret-o")
+			if err := w.Add(Needle{"NEW", NewValue("rotated-value")}, Needle{"ALSO", NewValue("old-value and more")}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(w, strings.NewReader("ld-value, rotated-value, \x1b[1mrotated\x1b[0m-value, rotat")); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			want := "rotated-value s3cret-old-value, [redacted:NEW], \x1b[1m[redacted:NEW]\x1b[0m, rotat"
+			if before != nil {
+				want = strings.Replace(want, "s3cret-old-value", "[redacted:OLD]", 1)
+			}
+			if out.String() != want {
+				t.Errorf("%q, not %q", out.String(), want)
+			}
+			if hits := w.Hits(); hits["NEW"] != 2 || hits["OLD"] != len(before) {
+				t.Errorf("hits %v", hits)
+			}
+		})
+	}
+}
+
+// Copying a stream into a Writer masks as writing it does, whatever the reads.
+func TestReadingMasksAsWritingDoes(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	keys := testKeys(5)
+	set := Compile(needles(append(keys, strings.Repeat("long ", 3000))...))
+	var b strings.Builder
+	for b.Len() < 1<<20 {
+		key := append(keys, strings.Repeat("long ", 3000))[r.IntN(6)]
+		b.WriteString([]string{key, key[:r.IntN(len(key))], randomText(r, r.IntN(5000), " abc\n")}[r.IntN(3)])
+	}
+	want := masked(set, b.String(), nil)
+	for _, reader := range []io.Reader{strings.NewReader(b.String()), iotest.HalfReader(strings.NewReader(b.String())), iotest.DataErrReader(strings.NewReader(b.String()))} {
+		var out bytes.Buffer
+		w := set.NewWriter(&out)
+		n, err := io.Copy(w, struct{ io.Reader }{reader})
+		if err != nil || n != int64(b.Len()) {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Error("masked otherwise")
 		}
 	}
 }
