@@ -143,7 +143,10 @@ func (s *scanner) run(text []byte, from, to int, base int64, matches []match) []
 		}
 		end := min(to-a.skip.window+1, start+stretch)
 		if end <= start {
-			// No window fits any more.
+			// No window fits any more: what begins here does not end here.
+			if last := to - a.skip.longest(text); last > i {
+				i, s.state = last, 0
+			}
 			_, matches = s.walk(text, i, to, to, base, matches)
 			break
 		}
@@ -152,7 +155,6 @@ func (s *scanner) run(text []byte, from, to int, base int64, matches []match) []
 			continue
 		}
 		i, matches = s.visit(text, i, start, end, base, matches)
-		s.rested = 0
 	}
 	return matches
 }

@@ -53,6 +53,16 @@ func (t *shiftTable) hash(text []byte) uint32 {
 	return binary.LittleEndian.Uint32(text) * hashFactor >> t.drop
 }
 
+// longest returns the length that a beginning of a pattern, shorter than the
+// window, has at most at the end of the text: its last block is not farther from
+// the pattern's beginning than the shift says.
+func (t *shiftTable) longest(text []byte) int {
+	if len(text) < block {
+		return len(text)
+	}
+	return t.window - int(t.shift[t.hash(text[len(text)-block:])])
+}
+
 // candidates are positions at which a pattern may start, in ascending order.
 type candidates [4][]int32
 
