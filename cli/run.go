@@ -39,8 +39,11 @@ func (p *program) runCommand() *cobra.Command {
 		Use:   "run [--app NAMESPACE/NAME[@VERSION]] [-f FILE] -- COMMAND [ARG…]",
 		Short: "Run a command with the secrets that its app declares",
 		Long: `Starts COMMAND with its usual environment plus the secrets that the app
-declares, and no others. INFSH_API_KEY and the other INFSH_* variables are kept
-from it. Secret values in what it prints are replaced by [redacted].
+declares, and no others. Where both have a name, the secret wins, with a warning.
+INFSH_API_KEY and the other INFSH_* variables are kept from it, and whatever else
+holds this credential. Secret values in what it prints are replaced by [redacted],
+and the team's activity says how often each was. On a terminal the command has a
+terminal of its own, so that it prints and reads keys as without this program.
 
 Without --app, the app is that of app.yaml (or inf.yml) in this folder, or of
 FILE. It is registered first if its declarations have changed.
@@ -163,7 +166,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 	flags.SetInterspersed(false)
 	flags.StringVar(&app, "app", "", "a registered app, and optionally one of its versions")
 	flags.StringVarP(&file, "file", "f", "", "the app's manifest, or its folder")
-	flags.BoolVar(&pristine, "pristine", false, "start the command with a minimal environment instead of this one")
+	flags.BoolVar(&pristine, "pristine", false, "give the command the secrets and nothing of this environment")
 	flags.BoolVar(&redactKeys, "redact-keys", false, "name the key in place of each redacted value")
 	flags.BoolVar(&watch, "watch", false, "restart the command when what it receives changes")
 	flags.StringVar(&watchSignal, "watch-signal", "", "send this signal instead of restarting, such as HUP")
