@@ -52,6 +52,12 @@ func FuzzWriter(f *testing.F) {
 // last bytes of a control sequence are also the first of a needle that another
 // sequence interrupts, the Writer masks more.
 func agrees(got, want, text string, list []Needle) bool {
+	for _, needle := range list {
+		// What is kept of the sequences is another thing if they are a needle's.
+		if value := trim(trimBreaks(needle.Value.Reveal())); strings.ContainsRune(value, esc) {
+			return weak(value) || !strings.Contains(got, value)
+		}
+	}
 	return got == want || mixed(text, list) || strings.ContainsRune(text, esc) && len(got) < len(want)
 }
 

@@ -336,6 +336,12 @@ func (w *Writer) mask(to []byte) []byte {
 	} else {
 		to = append(to, Mask...)
 	}
+	for _, k := range w.region.kinds {
+		if strings.ContainsRune(w.set.needles[k.needle].Value.Reveal(), esc) {
+			// They may be the value's own.
+			return to
+		}
+	}
 	return append(to, w.region.kept...)
 }
 
