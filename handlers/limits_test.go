@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -44,7 +46,7 @@ func TestEachBodyIsBounded(t *testing.T) {
 		"too large":  {"value=" + large, []int{413}},
 		"10^5 names": {strings.Repeat("a=&", 100_000) + "b=", []int{400, 413}},
 	}
-	for _, row := range rows {
+	for turn, row := range rows {
 		if row.method == http.MethodGet || row.method == http.MethodDelete || bodiless[row.route()] {
 			continue
 		}
@@ -52,8 +54,13 @@ func TestEachBodyIsBounded(t *testing.T) {
 		if row.isPage() {
 			actor, bodies = "owner", forms
 		}
-		for name, b := range bodies {
-			call := calls[row.route()]
+		for i, name := range slices.Sorted(maps.Keys(bodies)) {
+			// All are read by the same code. So each route is sent one that is too
+			// large and another one in turn, and all of them in the long form.
+			if name != "too large" && turn%len(bodies) != i && os.Getenv("INFSH_TORTURE") == "" {
+				continue
+			}
+			b, call := bodies[name], calls[row.route()]
 			path := call.path
 			if path == "" {
 				path = row.pattern

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/jmoiron/sqlx"
@@ -50,7 +52,14 @@ func Each(t *testing.T, test func(t *testing.T, d *Database)) {
 // SQLite opens a new, migrated SQLite database.
 func SQLite(tb testing.TB) *Database {
 	tb.Helper()
+	file, err := migratedFile()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	path := filepath.Join(tb.TempDir(), "infsh.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		tb.Fatal(err)
+	}
 	d, err := db.OpenSQLite(tb.Context(), path)
 	if err != nil {
 		tb.Fatal(err)
@@ -59,11 +68,28 @@ func SQLite(tb testing.TB) *Database {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := d.Migrate(tb.Context()); err != nil {
-		tb.Fatal(err)
-	}
 	return closing(tb, &Database{DB: d, Raw: raw, open: func(ctx context.Context) (*db.DB, error) { return db.OpenSQLite(ctx, path) }})
 }
+
+// migratedFile is a migrated database, of which each test's own is a copy: a
+// copy takes a small part of the time of a migration.
+var migratedFile = sync.OnceValues(func() (file []byte, err error) {
+	dir, err := os.MkdirTemp("", "infsh-template")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "infsh.db")
+	d, err := db.OpenSQLite(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(d.Migrate(context.Background()), d.Close()); err != nil {
+		return nil, err
+	}
+	// The last connection to be closed has brought all into the file.
+	return os.ReadFile(path)
+})
 
 // Postgres opens a new database of a real PostgreSQL server, which is started
 // with the first of them; see Main.
@@ -84,12 +110,13 @@ func DurablePostgres(tb testing.TB) *Database {
 	if err != nil {
 		tb.Fatalf("the test needs a PostgreSQL server of its own: %v", err)
 	}
+	server := &cluster{base: base, stop: stop}
 	tb.Cleanup(func() {
-		if err := stop(); err != nil {
+		server.dropping.Wait()
+		if err := errors.Join(append(server.dropped, stop())...); err != nil {
 			tb.Error(err)
 		}
 	})
-	server := &cluster{base: base, stop: stop}
 	if err := server.makeTemplate(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
@@ -104,11 +131,7 @@ func (c *cluster) open(tb testing.TB) *Database {
 		tb.Fatal(err)
 	}
 	// Registered first, so that it runs after the connections are closed.
-	tb.Cleanup(func() {
-		if err := drop(context.Background()); err != nil {
-			tb.Error(err)
-		}
-	})
+	tb.Cleanup(drop)
 	d, err := db.OpenPostgres(tb.Context(), url)
 	if err != nil {
 		tb.Fatal(err)
@@ -141,11 +164,7 @@ func PostgresURL(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := drop(context.Background()); err != nil {
-			tb.Error(err)
-		}
-	})
+	tb.Cleanup(drop)
 	return url
 }
 

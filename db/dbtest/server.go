@@ -24,8 +24,16 @@ type cluster struct {
 	base *url.URL
 	stop func() error
 
+	// strategy copies a template's files instead of logging each of their pages,
+	// where the server can do that (PostgreSQL 15).
+	strategy string
+
 	mu   sync.Mutex
 	next int
+	// dropping are the databases that nobody waits for to be gone: it takes
+	// longer than most tests.
+	dropping sync.WaitGroup
+	dropped  []error
 }
 
 var (
@@ -43,7 +51,8 @@ func Main(m *testing.M) int {
 	starting.Lock()
 	defer starting.Unlock()
 	if started != nil {
-		if err := started.stop(); err != nil {
+		started.dropping.Wait()
+		if err := errors.Join(append(started.dropped, started.stop())...); err != nil {
 			fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
 			return max(code, 1)
 		}
@@ -102,6 +111,17 @@ func (c *cluster) makeTemplate(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
+	conn, err := sqlx.ConnectContext(ctx, "postgres", c.url("postgres"))
+	if err != nil {
+		return err
+	}
+	var version int
+	if err := errors.Join(conn.GetContext(ctx, &version, "SELECT current_setting('server_version_num')::int"), conn.Close()); err != nil {
+		return err
+	}
+	if version >= 150000 {
+		c.strategy = " STRATEGY FILE_COPY"
+	}
 	d, err := db.OpenPostgres(ctx, c.url(template))
 	if err != nil {
 		return err
@@ -109,16 +129,23 @@ func (c *cluster) makeTemplate(ctx context.Context) error {
 	return errors.Join(d.Migrate(ctx), d.Close())
 }
 
-// database makes a copy of a template.
-func (c *cluster) database(ctx context.Context, template string) (url string, drop func(context.Context) error, err error) {
+// database makes a copy of a template. Its drop does not wait for the database
+// to be gone.
+func (c *cluster) database(ctx context.Context, template string) (url string, drop func(), err error) {
 	c.mu.Lock()
 	c.next++
 	name := fmt.Sprintf("infsh_test_%d_%d", os.Getpid(), c.next)
 	c.mu.Unlock()
-	if err := c.admin(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
+	if err := c.admin(ctx, "CREATE DATABASE "+name+c.strategy+" TEMPLATE "+template); err != nil {
 		return "", nil, fmt.Errorf("make a database: %w", err)
 	}
-	return c.url(name), func(ctx context.Context) error {
-		return c.admin(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+	return c.url(name), func() {
+		c.dropping.Go(func() {
+			if err := c.admin(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.dropped = append(c.dropped, err)
+			}
+		})
 	}, nil
 }
