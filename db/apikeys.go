@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -171,16 +172,44 @@ func (s *Auth) Keys(ctx context.Context, team, user string) ([]auth.Key, error) 
 	return keys, nil
 }
 
+// touchQuery says that a key was used.
+type touchQuery struct {
+	team, id             string
+	now, before, expires time.Time
+}
+
+// TouchKey implements auth.Store. Keys that are touched at the same time share
+// one commit: when many runners start at once, each is the first use of a key.
 func (s *Auth) TouchKey(ctx context.Context, team, id string, now, before, expires time.Time) error {
-	set, args := "last_used_at = ?", []any{micros(now)}
-	if !expires.IsZero() {
-		set, args = set+", expires_at = ?", append(args, micros(expires))
+	_, err := found(ctx, s.db.touches, touchQuery{team, id, now, before, expires})
+	return err
+}
+
+// touchKeys writes a group of uses. SQLite keeps the order of a CROSS JOIN,
+// where it could otherwise visit all keys.
+func (d *DB) touchKeys(ctx context.Context, used []touchQuery) ([]answer[struct{}], error) {
+	columns := make([][]string, 5)
+	for _, u := range used {
+		for c, text := range []string{u.team, u.id, texted(u.now), texted(u.before), texted(u.expires)} {
+			columns[c] = append(columns[c], text)
+		}
 	}
-	return s.db.update(ctx, func(q querier) error {
-		_, err := q.exec(ctx, "UPDATE api_keys SET "+set+" WHERE team_id = ? AND id = ? AND last_used_at <= ?", append(args, team, id, micros(before))...)
+	err := d.record(ctx, func(q querier) error {
+		_, err := q.exec(ctx, `WITH used AS (
+				SELECT k.id, MAX(CAST(w.now AS BIGINT)) AS now, MAX(CAST(w.expires AS BIGINT)) AS expires
+				FROM `+q.wanted("team_id", "id", "now", "before", "expires")+`
+				CROSS JOIN api_keys k
+				WHERE k.team_id = w.team_id AND k.id = w.id AND k.last_used_at <= CAST(w.before AS BIGINT)
+				GROUP BY k.id
+			)
+			UPDATE api_keys SET last_used_at = used.now, expires_at = CASE used.expires WHEN 0 THEN api_keys.expires_at ELSE used.expires END
+			FROM used WHERE api_keys.id = used.id`, q.lists(columns)...)
 		return err
 	})
+	return make([]answer[struct{}], len(used)), err
 }
+
+func texted(t time.Time) string { return strconv.FormatInt(micros(t), 10) }
 
 func (t authTx) InsertKey(ctx context.Context, k auth.Key, tokenHash []byte) error {
 	_, err := t.q.exec(ctx, `INSERT INTO api_keys

@@ -172,6 +172,24 @@ func TestKeyStore(t *testing.T) {
 		if got, _, err := store.Key(t.Context(), []byte("hash"), ""); err != nil || !got.LastUsedAt.Equal(noon) || !got.ExpiresAt.IsZero() {
 			t.Errorf("%+v, %v", got, err)
 		}
+		later := noon.Add(time.Hour)
+		var uses sync.WaitGroup
+		for range 8 {
+			uses.Go(func() {
+				err := errors.Join(store.TouchKey(t.Context(), teamID, key.ID, later, noon, later.Add(time.Hour)), store.TouchKey(t.Context(), foreign, key.ID, later, noon, noon))
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		uses.Wait()
+		// One that used it a moment ago changes nothing.
+		if err := store.TouchKey(t.Context(), teamID, key.ID, later.Add(time.Hour), noon, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := store.Key(t.Context(), []byte("hash"), ""); err != nil || !got.LastUsedAt.Equal(later) || !got.ExpiresAt.Equal(later.Add(time.Hour)) {
+			t.Errorf("after many uses at once: %+v, %v", got, err)
+		}
 		dbtest.Exec(t, d, "UPDATE api_keys SET scopes = 'secrets:read from:tomorrow'")
 		if got, _, _ := store.Key(t.Context(), []byte("hash"), ""); len(got.Scopes) != 1 || got.Scopes[0] != team.ScopeSecretsRead {
 			t.Errorf("a scope of a later release became %v", got.Scopes)

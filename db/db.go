@@ -37,6 +37,7 @@ type DB struct {
 	changed  func()
 	runs     *groups[runQuery, answer[secret.RunData]]
 	recorded *groups[recordQuery, answer[secret.RunData]]
+	touches  *groups[touchQuery, answer[struct{}]]
 	keys     *groups[keyQuery, answer[keyFound]]
 	// Of PostgreSQL alone.
 	connector *connector
@@ -57,6 +58,7 @@ func ready(ctx context.Context, d *DB) (*DB, error) {
 	d.runs = reading(d, func(ctx context.Context, wanted []runQuery) ([]answer[secret.RunData], error) {
 		return readRuns(ctx, d.statement(), wanted)
 	})
+	d.touches = newGroups(maxRead, 1, d.touchKeys)
 	d.recorded = newGroups(maxRead, 1, d.recordRuns)
 	d.recorded.binding = true
 	d.keys = reading(d, d.readKeys)
@@ -70,6 +72,7 @@ func ready(ctx context.Context, d *DB) (*DB, error) {
 // written.
 func (d *DB) Close() error {
 	d.keys.close()
+	d.touches.close()
 	d.runs.close()
 	d.recorded.close()
 	d.committer.close()
