@@ -1,5 +1,6 @@
 # make run    build infsh with Go alone and start it on http://127.0.0.1:8080
 # make test   install what the tests need, and run them all
+# make race   run them all under the race detector, which takes far longer
 # make demo   the main job on a throwaway server, shown step by step
 # make lint   what CI checks beside the tests
 # make css    build static/app.css again (needs Node, for developers only)
@@ -7,7 +8,7 @@
 GO ?= go
 STATICCHECK = $(GO) tool -modfile=tools.mod staticcheck
 
-.PHONY: run build test demo bench torture lint generate css test-needs clean
+.PHONY: run build test demo bench race torture lint generate css test-needs clean
 
 run: build
 	./infsh serve
@@ -15,13 +16,21 @@ run: build
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o infsh .
 
-# The race detector watches all Go code but SQLite's own, which is translated
-# from C: watched, it makes the tests more than twice as slow. Its driver must
-# be watched: it holds copies of the generic code of package sync.
+# The race detector makes the tests of all routes and of whole servers six times
+# slower. So here it watches what shares memory by its own means, and everything
+# in make race.
+CONCURRENT = ./conns ./feed ./redact ./runner ./db
+
+# It watches all Go code but SQLite's own, which is translated from C. SQLite's
+# driver must be watched: it holds copies of the generic code of package sync.
 RACE = -race '-gcflags=modernc.org/sqlite/lib=-race=false'
 
 test: test-needs
-	$(GO) test $(RACE) -timeout 20m ./...
+	$(GO) test -timeout 20m ./...
+	$(GO) test $(RACE) -timeout 20m $(CONCURRENT)
+
+race: test-needs
+	$(GO) test $(RACE) -timeout 2h ./...
 
 # Installs what the tests need if it is missing and that is permitted; else it
 # says what to install.

@@ -296,9 +296,11 @@ func (w *world) do(r *http.Request) *httptest.ResponseRecorder {
 	return rec
 }
 
+type keptTable struct{ table, columns, team string }
+
 // kept are the tables that tell whether anything happened, with what is told of
 // each: not when a credential was last used, nor the log itself.
-var kept = []struct{ table, columns, team string }{
+var kept = []keptTable{
 	{"users", "*", "'' = ?"},
 	{"teams", "*", "id = ?"},
 	{"memberships", "*", "team_id = ?"},
@@ -356,9 +358,9 @@ func (w *world) restore() {
 	run("DELETE FROM main.audit_entries")
 	run("DELETE FROM main.revoked_keys")
 	run("DELETE FROM main.idempotent_calls")
-	for _, k := range kept {
-		run("DELETE FROM main." + k.table)
-		run("INSERT INTO main." + k.table + " SELECT * FROM kept." + k.table)
+	for _, table := range w.differing("", func(keptTable) string { return "*" }) {
+		run("DELETE FROM main." + table)
+		run("INSERT INTO main." + table + " SELECT * FROM kept." + table)
 	}
 	run("COMMIT")
 }
@@ -378,20 +380,28 @@ func (w *world) committed() bool {
 // empty id, anywhere.
 func (w *world) changed(teamID string) (tables []string) {
 	w.t.Helper()
+	return w.differing(teamID, func(k keptTable) string { return k.columns })
+}
+
+// differing asks for all tables in one statement: there are thousands of
+// requests to compare after.
+func (w *world) differing(teamID string, columns func(keptTable) string) (tables []string) {
+	w.t.Helper()
+	var parts []string
 	for _, k := range kept {
 		where := ""
 		if teamID != "" {
 			where = " WHERE " + strings.ReplaceAll(k.team, "?", "$1")
 		}
-		now, then := "SELECT "+k.columns+" FROM main."+k.table+where, "SELECT "+k.columns+" FROM kept."+k.table+where
-		var differs bool
-		query := "SELECT EXISTS (" + now + " EXCEPT " + then + ") OR EXISTS (" + then + " EXCEPT " + now + ")"
-		if err := w.prepared(query).GetContext(w.t.Context(), &differs, teamID); err != nil {
-			w.t.Fatal(err)
-		}
-		if differs {
-			tables = append(tables, k.table)
-		}
+		now, then := "SELECT "+columns(k)+" FROM main."+k.table+where, "SELECT "+columns(k)+" FROM kept."+k.table+where
+		parts = append(parts, "SELECT '"+k.table+"' WHERE EXISTS ("+now+" EXCEPT "+then+") OR EXISTS ("+then+" EXCEPT "+now+")")
+	}
+	var args []any
+	if teamID != "" {
+		args = append(args, teamID)
+	}
+	if err := w.prepared(strings.Join(parts, " UNION ALL ")).SelectContext(w.t.Context(), &tables, args...); err != nil {
+		w.t.Fatal(err)
 	}
 	return tables
 }
