@@ -19,7 +19,7 @@ build:
 # The race detector makes the tests of all routes and of whole servers six times
 # slower. So here it watches what shares memory by its own means, and everything
 # in make race.
-CONCURRENT = ./conns ./feed ./redact ./runner ./db
+CONCURRENT = ./conns ./feed ./redact ./runner
 
 # It watches all Go code but SQLite's own, which is translated from C. SQLite's
 # driver must be watched: it holds copies of the generic code of package sync.
@@ -28,6 +28,7 @@ RACE = -race '-gcflags=modernc.org/sqlite/lib=-race=false'
 test: test-needs
 	$(GO) test -timeout 20m ./...
 	$(GO) test $(RACE) -timeout 20m $(CONCURRENT)
+	$(GO) test $(RACE) -timeout 20m -run 'Group|GivingUp|OneBadEntry|Concurrent|OlderThan|Lost' ./db
 
 race: test-needs
 	$(GO) test $(RACE) -timeout 2h ./...

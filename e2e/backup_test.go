@@ -42,6 +42,7 @@ func TestBackupAndRestore(t *testing.T) {
 		"postgres to postgres": {postgres, postgres},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			old := newTown(t, tc.from(t)...)
 			old.set(old.ada.APIKey, "API_KEY", backupCanary)
 			old.set(old.eve.APIKey, "API_KEY", "the other team's value")

@@ -171,7 +171,8 @@ func TestThroughPgbouncer(t *testing.T) {
 		}
 	}
 	t.Run("sessions of the command line", func(t *testing.T) {
-		runScripts(t, func() []string {
+		files := []string{"testdata/script/secrets.txtar", "testdata/script/grants.txtar", "testdata/script/login.txtar"}
+		runScripts(t, files, func() []string {
 			return []string{"--database-url", dbtest.Pooled(t, dbtest.PostgresURL(t), "default_pool_size = 2")}
 		})
 	})

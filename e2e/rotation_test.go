@@ -39,8 +39,14 @@ func mustOperate(t testing.TB, flags []string, args ...string) string {
 
 // eachDatabase gives a test the flags of a new store of each kind.
 func eachDatabase(t *testing.T, test func(t *testing.T, flags []string)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, nil) })
-	t.Run("postgres", func(t *testing.T) { test(t, []string{"--database-url", dbtest.PostgresURL(t)}) })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, nil)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, []string{"--database-url", dbtest.PostgresURL(t)})
+	})
 }
 
 // stock is what must be readable, whatever happens to the keys.

@@ -17,18 +17,24 @@ import (
 // another team's owner (OTHER_API_KEY), and the login of the owner's command
 // line (LOGIN). Each runs on both databases.
 func TestScripts(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) {
-		runScripts(t, func() []string { return nil })
-	})
-	t.Run("postgres", func(t *testing.T) {
-		runScripts(t, func() []string { return []string{"--database-url", dbtest.PostgresURL(t)} })
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("there are no sessions: %v", err)
+	}
+	eachDatabase(t, func(t *testing.T, flags []string) {
+		runScripts(t, all, func() []string {
+			if flags == nil {
+				return nil
+			}
+			return []string{"--database-url", dbtest.PostgresURL(t)}
+		})
 	})
 }
 
-// runScripts runs all sessions, each against a server with the extra flags.
-func runScripts(t *testing.T, flags func() []string) {
+// runScripts runs sessions, each against a server with the extra flags.
+func runScripts(t *testing.T, files []string, flags func() []string) {
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
+		Files:         files,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			// testscript's own T is no testing.TB, so the server reports to the
