@@ -113,11 +113,11 @@ func (t appTx) one(ctx context.Context, where string, args ...any) (app.App, err
 }
 
 func (t appTx) AppByID(ctx context.Context, team, id string) (app.App, error) {
-	return t.one(ctx, " AND a.id = ?", team, id)
+	return t.one(ctx, " AND a.id = ?", team, searchable(id))
 }
 
 func (t appTx) AppByName(ctx context.Context, team, namespace, name string) (app.App, error) {
-	return t.one(ctx, " AND a.namespace = ? AND a.name = ?", team, namespace, name)
+	return t.one(ctx, " AND a.namespace = ? AND a.name = ?", team, searchable(namespace), searchable(name))
 }
 
 var selectAppVersions = "SELECT " + versionColumns + " FROM app_versions v LEFT JOIN users u ON u.id = v.created_by WHERE v.team_id = ? AND v.app_id = ?"
@@ -139,7 +139,7 @@ func (t appTx) Versions(ctx context.Context, team, appID string) ([]app.Version,
 
 func (t appTx) version(ctx context.Context, team, appID, id string) (app.Version, error) {
 	var row versionRow
-	err := t.q.get(ctx, &row, selectAppVersions+" AND v.id = ?", team, appID, id)
+	err := t.q.get(ctx, &row, selectAppVersions+" AND v.id = ?", team, appID, searchable(id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return app.Version{}, problem.New(problem.NotFound, "Not found: the app has no such version.")
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/lib/pq"
 
@@ -70,6 +72,11 @@ func (q querier) wanted(columns ...string) string {
 
 // lists are the columns of the wanted rows as parameters.
 func (q querier) lists(columns [][]string) []any {
+	for _, c := range columns {
+		for i := range c {
+			c[i] = searchable(c[i])
+		}
+	}
 	if q.dialect == postgresDialect {
 		args := make([]any, len(columns))
 		for i, c := range columns {
@@ -86,6 +93,16 @@ func (q querier) lists(columns [][]string) []any {
 	}
 	text, _ := json.Marshal(rows) // texts can always be encoded
 	return []any{string(text)}
+}
+
+// searchable is a text to look for. PostgreSQL refuses a statement for a text with
+// a NUL character or invalid UTF-8, of which it holds none; what stands for it here
+// is no id and no name either.
+func searchable(text string) string {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return "-"
+	}
+	return text
 }
 
 // place is the index of the wanted row that has the number n.

@@ -28,6 +28,15 @@ const (
 	FormBase64     Form = "base64"
 )
 
+// Known reports whether it is one of the forms above.
+func (f Form) Known() bool {
+	switch f {
+	case FormRaw, FormLineBreaks, FormLine, FormPassword, FormJSON, FormGo, FormPython, FormShell, FormURL, FormMarkup, FormScript, FormDoubled, FormHex, FormBase64:
+		return true
+	}
+	return false
+}
+
 // A Finding tells how often a secret stood in a stream in one form. It holds
 // nothing of the secret's value.
 type Finding struct {

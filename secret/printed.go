@@ -11,6 +11,7 @@ import (
 
 	"infsh/audit"
 	"infsh/problem"
+	"infsh/redact"
 	"infsh/team"
 )
 
@@ -24,6 +25,10 @@ const (
 const RunnerKey = "INFSH_API_KEY"
 
 var formPattern = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// otherForm counts those that this release does not know: an entry repeats no text
+// of a runner's choice.
+const otherForm = "other"
 
 // Finding tells how often an app printed a value in one form, such as base64.
 type Finding struct {
@@ -92,7 +97,11 @@ func countByKey(findings []Finding) (map[string]map[string]int64, error) {
 		if byKey[f.Key] == nil {
 			byKey[f.Key] = map[string]int64{}
 		}
-		byKey[f.Key][f.Form] += f.Count
+		form := f.Form
+		if !redact.Form(form).Known() {
+			form = otherForm
+		}
+		byKey[f.Key][form] += f.Count
 	}
 	return byKey, nil
 }

@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -32,6 +33,20 @@ func TestWhatAnAppPrintedIsInTheActivity(t *testing.T) {
 			if e := entries[i]; e.Action != string(team.ReportPrinted) || e.Target != "acme/mine" || e.Reason != want || e.RunID != "run-1" || e.ActorID != w.member.UserID() {
 				t.Errorf("the entry is %+v, want %s", e, want)
 			}
+		}
+
+		// A form is one of those that are known, so that it can't be a value, a message
+		// or megabytes of names.
+		var forms []secret.Finding
+		for i := range 300 {
+			forms = append(forms, secret.Finding{Key: "FAL_KEY", Form: fmt.Sprintf("a3f9c07e51d2-was-approved-%d", i), Count: 2})
+		}
+		forms = append(forms, secret.Finding{Key: "FAL_KEY", Form: "hex", Count: 1})
+		if err := w.secrets.RecordPrinted(t.Context(), w.member, secret.Run{App: "mine"}, forms); err != nil {
+			t.Fatal(err)
+		}
+		if entries, _, err = w.log.Activity(t.Context(), w.owner, 0); err != nil || entries[0].Reason != "version 2 printed FAL_KEY 601 times (hex 1, other 600)" {
+			t.Errorf("the entry is %+v, %v", entries[0], err)
 		}
 
 		finding := func(key, form string, count int64) []secret.Finding {

@@ -597,3 +597,37 @@ func TestRefusedWrites(t *testing.T) {
 		}
 	})
 }
+
+// What can be no version's id is none, for every database, and what is asked for it
+// stands in the log. PostgreSQL takes no text with a NUL character, and would make
+// each of the runs that are asked for at the same time wait for a turn of its own.
+func TestAVersionThatCanBeNoneIsNotFound(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.deploy(t, w.owner, "app")
+		for _, version := range []string{"\x00", "\xff", "v3", "1", strings.Repeat("a", 1<<16)} {
+			run := secret.Run{App: "acme/app", Version: version}
+			before := dbtest.Count(t, w.db, "SELECT count(*) FROM audit_entries WHERE action = 'app.resolve' AND outcome = 'failed' AND reason = 'not_found'")
+			if _, err := w.secrets.Resolve(t.Context(), w.member, run); !errors.Is(err, problem.NotFound) {
+				t.Errorf("resolving %.10q: %v", version, err)
+			}
+			if n := dbtest.Count(t, w.db, "SELECT count(*) FROM audit_entries WHERE action = 'app.resolve' AND outcome = 'failed' AND reason = 'not_found'"); n != before+1 {
+				t.Errorf("resolving %.10q left %d entries", version, n-before)
+			}
+			if _, err := w.secrets.RunState(t.Context(), w.member, run); !errors.Is(err, problem.NotFound) {
+				t.Errorf("watching %.10q: %v", version, err)
+			}
+			if _, _, err := w.secrets.CheckVersion(t.Context(), w.member, run.App, version); !errors.Is(err, problem.NotFound) {
+				t.Errorf("checking %.10q: %v", version, err)
+			}
+			if err := w.secrets.RecordPrinted(t.Context(), w.member, run, []secret.Finding{{Key: "INFSH_API_KEY", Form: "raw", Count: 1}}); !errors.Is(err, problem.NotFound) {
+				t.Errorf("reporting on %.10q: %v", version, err)
+			}
+			if _, err := w.apps.ByID(t.Context(), w.member, version); !errors.Is(err, problem.NotFound) {
+				t.Errorf("the app %.10q: %v", version, err)
+			}
+			if _, err := w.apps.ByName(t.Context(), w.member, version, version); !errors.Is(err, problem.NotFound) {
+				t.Errorf("the app %.10q by name: %v", version, err)
+			}
+		}
+	})
+}
