@@ -90,16 +90,13 @@ func Plausible(window []byte) bool {
 }
 
 // Choose returns the window of a value by which it is looked for: the first of
-// those with the most different bytes, in a URL with a password one that has as much
-// of that as it can. False says that none is safe to tell about.
+// those with the most different bytes, in a URL with a password one of that. False
+// says that none is safe to tell about: around a short password stand a name and a
+// host that are no secret, so that it could be guessed.
 func Choose(value string) (window []byte, ok bool) {
 	from, to := 0, len(value)-Window
 	if start, length := password(value); length > 0 {
-		if length >= Window {
-			from, to = start, start+length-Window
-		} else {
-			from, to = max(0, start+length-Window), min(start, to)
-		}
+		from, to = start, start+length-Window
 	}
 	best := 0
 	for i := from; i <= to; i++ {
