@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"infsh/envvar"
 	"infsh/redact"
 	"infsh/runner"
 )
@@ -36,7 +37,7 @@ func (p *program) envCommand() *cobra.Command {
 give them. What leads elsewhere than into a pipe leaves them where it is written:
 prefer "infsh run" where it is possible.
 
-Formats: dotenv; shell, for eval; docker, for --env-file, which can't hold line
+Formats: dotenv, which can't hold a backslash at a value's end; shell, for eval; docker, for --env-file, which can't hold line
 breaks; json, one object; k8s, the manifest of a Secret, in which base64 hides
 nothing.
 
@@ -65,7 +66,11 @@ FILE, as it is registered.`,
 			if err != nil {
 				return runError(request.App, err)
 			}
-			text, err := write(resolved.App, needles(resolved))
+			secrets := needles(resolved)
+			if err := checkNames(secrets); err != nil {
+				return err
+			}
+			text, err := write(resolved.App, secrets)
 			if err != nil {
 				return err
 			}
@@ -83,6 +88,21 @@ FILE, as it is registered.`,
 	return cmd
 }
 
+// checkNames keeps what is no name, or none that a secret may have, out of a text
+// that a shell or a loader acts on: it does not rely on what the server sent.
+func checkNames(secrets []redact.Needle) error {
+	for _, secret := range secrets {
+		key, err := envvar.ParseKey(secret.Key)
+		if err == nil {
+			err = key.Permit(true)
+		}
+		if err != nil {
+			return fmt.Errorf("a secret cannot be put into an environment: %w", err)
+		}
+	}
+	return nil
+}
+
 func eachLine(secrets []redact.Needle, before string, encode func(redact.Needle) (string, error)) (string, error) {
 	var b strings.Builder
 	for _, secret := range secrets {
@@ -95,10 +115,14 @@ func eachLine(secrets []redact.Needle, before string, encode func(redact.Needle)
 	return b.String(), nil
 }
 
-// dotenvValue uses single quotes where it can: their content is literal in every
-// dialect.
+// dotenvValue uses single quotes where it can: their content is literal in nearly
+// every dialect. But several (npm's dotenv, python-dotenv) take a backslash before
+// the closing quote for an escape, and lines of the next values for assignments.
 func dotenvValue(secret redact.Needle) (string, error) {
 	value := secret.Value.Reveal()
+	if strings.HasSuffix(value, `\`) {
+		return "", fail(ExitFailure, secret.Key+" ends in a backslash, after which some programs don't see the end of the value in a .env file: use another format, or `infsh run`")
+	}
 	if !strings.ContainsAny(value, "'\r") {
 		return "'" + value + "'", nil
 	}

@@ -105,6 +105,35 @@ func TestEnvPrintsWhatARunWouldGet(t *testing.T) {
 	w.run("env", "--app", "a/b", "--format", "xml").want(t, ExitUsage, "dotenv, json, k8s, shell")
 }
 
+// Several readers of .env files take \' for a quote within single quotes, and would
+// find the next value's lines to be assignments: A is x'...B=', and PATH is set.
+func TestNoValueBreaksOutOfItsLine(t *testing.T) {
+	for _, value := range []string{`x\`, `x\\`, `it's\`, `\`} {
+		text, err := envFormats["dotenv"]("acme/app", []redact.Needle{{Key: "A", Value: redact.NewValue(value)}, {Key: "B", Value: redact.NewValue("\nPATH=evil\n#")}})
+		if err == nil || !strings.Contains(err.Error(), "A ends in a backslash") || strings.Contains(err.Error(), value) {
+			t.Errorf("%q is written as %q, %v", value, text, err)
+		}
+	}
+}
+
+// What the server sends as a name is none until it is checked: a shell would run it.
+func TestANameIsNoCommand(t *testing.T) {
+	for _, name := range []string{"A=1; touch owned; B", "A\nB", "PATH", "LD_PRELOAD", "INFSH_API_KEY", ""} {
+		sent, err := json.Marshal(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked []map[string]any
+		w := newWorld(t, runServer(t, "500 {}", `{"app":"acme/summarizer","version":"v3","env":{`+string(sent)+`:"`+canary+`"},"secrets":[],"missing_optional":[]}`, &asked))
+		for format := range envFormats {
+			r := w.run("env", "--app", "acme/summarizer", "--format", format)
+			if r.code != ExitFailure || r.out != "" || strings.Contains(r.err, canary) {
+				t.Errorf("%s, name %q: exit code %d, stdout %q, stderr %q", format, name, r.code, r.out, r.err)
+			}
+		}
+	}
+}
+
 // A dry run names what the command would get, and starts nothing.
 func TestADryRunNamesWhatARunWouldGet(t *testing.T) {
 	var asked []map[string]any
