@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,7 +139,8 @@ func (c *offlineCache) store(answer api.ResolveResponse) error {
 }
 
 // instead answers in place of a server that is away. Any other answer of the server
-// is final, and one that refuses the credential or the app ends what is kept.
+// is final, and a refusal ends what is kept: of the credential, of the app, or
+// for what is missing or not granted any more.
 func (c *offlineCache) instead(failed error) (api.ResolveResponse, error) {
 	var none api.ResolveResponse
 	var unreachable *api.UnreachableError
@@ -146,7 +148,7 @@ func (c *offlineCache) instead(failed error) (api.ResolveResponse, error) {
 	switch {
 	case errors.As(failed, &unreachable):
 	case errors.As(failed, &answered) && answered.Status >= http.StatusInternalServerError:
-	case errors.As(failed, &answered) && (answered.Status == http.StatusUnauthorized || answered.Status == http.StatusForbidden || answered.Status == http.StatusNotFound):
+	case errors.As(failed, &answered) && slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusPreconditionFailed}, answered.Status):
 		_ = os.Remove(c.path())
 		return none, failed
 	default:

@@ -92,13 +92,18 @@ func TestTheLastAnswerIsUsedWhileTheServerIsAway(t *testing.T) {
 	// A server that answers is never overruled, and a refusal ends what is kept.
 	away = ""
 	w.run(app...).want(t, ExitOK)
-	away = `412 {"title":"requirements_not_met","status":412,"detail":"OPENAI_API_KEY is not set"}`
-	none("requirements not met", app...)
-	before := len(kept(t, dir))
-	away = problem(401, "not_signed_in", "this key was revoked")
-	none("revoked", app...)
-	if after := len(kept(t, dir)); after != before-1 {
-		t.Errorf("%d answers are kept after a refusal, %d before", after, before)
+	for reason, refusal := range map[string]string{
+		"requirements not met": `412 {"title":"requirements_not_met","status":412,"detail":"OPENAI_API_KEY is not granted"}`,
+		"revoked":              problem(401, "not_signed_in", "this key was revoked"),
+	} {
+		away = ""
+		w.run(app...).want(t, ExitOK)
+		before := len(kept(t, dir))
+		away = refusal
+		none(reason, app...)
+		if after := len(kept(t, dir)); after != before-1 {
+			t.Errorf("%s: %d answers are kept after a refusal, %d before", reason, after, before)
+		}
 	}
 
 	// A logout deletes all.

@@ -127,9 +127,17 @@ func (c *scanned) read(name string, r io.Reader) error {
 	return err
 }
 
+// git runs git in a folder that somebody else may have made: without this
+// program's credential, and without the watcher that the folder's settings name.
+func git(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir, "-c", "core.fsmonitor=false"}, args...)...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "INFSH_") })
+	return cmd
+}
+
 // tree reads the files that git would push, or all files where there is no git.
 func (c *scanned) tree(ctx context.Context, dir string) error {
-	list := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list := git(ctx, dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	if out, err := list.Output(); err == nil {
 		names := strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 })
 		slices.Sort(names)
@@ -172,7 +180,7 @@ func (c *scanned) file(path string) error {
 
 // history reads each blob that a branch or tag reaches, once.
 func (c *scanned) history(ctx context.Context, dir string) error {
-	list, err := exec.CommandContext(ctx, "git", "-C", dir, "rev-list", "--objects", "--all").Output()
+	list, err := git(ctx, dir, "rev-list", "--objects", "--all").Output()
 	if err != nil {
 		return fmt.Errorf("%s has no git history that can be read: %w", quote(dir), err)
 	}
@@ -183,7 +191,7 @@ func (c *scanned) history(ctx context.Context, dir string) error {
 		names[object] = name
 		objects.WriteString(object + "\n")
 	}
-	cat := exec.CommandContext(ctx, "git", "-C", dir, "cat-file", "--batch")
+	cat := git(ctx, dir, "cat-file", "--batch")
 	cat.Stdin = strings.NewReader(objects.String())
 	out, err := cat.StdoutPipe()
 	if err != nil {
