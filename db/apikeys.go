@@ -121,7 +121,8 @@ func keyStatement(q querier) string {
 	if q.dialect == postgresDialect {
 		hash = "decode(w.token_hash, 'hex')"
 	}
-	return "SELECT w.n, " + keyColumns + ", " + keyMembershipColumns + `
+	return "SELECT w.n, " + keyColumns + ", " + keyMembershipColumns + `,
+		COALESCE((SELECT r.revision FROM team_revisions r WHERE r.team_id = k.team_id), 0) AS revision
 		FROM ` + q.wanted("token_hash", "team_name") + `
 		CROSS JOIN api_keys k
 		CROSS JOIN users u
@@ -130,24 +131,53 @@ func keyStatement(q querier) string {
 		WHERE k.token_hash = ` + hash + ` AND u.id = k.user_id`
 }
 
-// readKeys answers a group of requests.
+// readKeys answers a group of requests, by what was read before where it is
+// still so.
 func (d *DB) readKeys(ctx context.Context, wanted []keyQuery) ([]answer[keyFound], error) {
-	out := make([]answer[keyFound], len(wanted))
-	columns := make([][]string, 2)
-	for i, w := range wanted {
-		columns[0], columns[1] = append(columns[0], w.tokenHash), append(columns[1], w.teamName)
-		out[i].err = noKey()
+	var teams []string
+	for _, w := range wanted {
+		if team := d.keptKeys.team(w); team != "" {
+			teams = append(teams, team)
+		}
 	}
 	q := d.statement()
-	err := q.each(ctx, keyStatement(q), q.lists(columns), func(scan func(...any) error) error {
-		var n int64
+	revisions, err := q.revisions(ctx, distinct(teams))
+	if err != nil {
+		return nil, fmt.Errorf("read the revisions of teams: %w", err)
+	}
+	out := make([]answer[keyFound], len(wanted))
+	columns := make([][]string, 2)
+	var places []int
+	for i, w := range wanted {
+		f, ok := d.keptKeys.get(w, revisions)
+		if !ok {
+			columns[0], columns[1], places = append(columns[0], w.tokenHash), append(columns[1], w.teamName), append(places, i)
+			out[i].err = noKey()
+			continue
+		}
+		if used, ok := d.keyUses.Get(f.key.ID); ok && used.After(f.key.LastUsedAt) {
+			f.key.LastUsedAt = used
+		}
+		out[i].value = f
+	}
+	if len(places) == 0 {
+		return out, nil
+	}
+	err = q.each(ctx, keyStatement(q), q.lists(columns), func(scan func(...any) error) error {
+		var n, revision int64
 		var k ownedKeyRow
 		m := &k.membershipRow
 		if err := scan(&n, &k.ID, &k.Kind, &k.keyRow.TeamID, &k.UserID, &k.Email, &k.Name, &k.LastFour, &k.Scopes, &k.CreatedAt, &k.LastUsedAt, &k.ExpiresAt,
-			&k.Service, &k.AppID, &k.AppName, &m.TeamID, &m.TeamName, &m.Role, &m.MembersMayEdit); err != nil {
+			&k.Service, &k.AppID, &k.AppName, &m.TeamID, &m.TeamName, &m.Role, &m.MembersMayEdit, &revision); err != nil {
 			return err
 		}
-		out[q.place(n)] = answer[keyFound]{value: keyFound{k.key(), m.membership()}}
+		i := places[q.place(n)]
+		f := keyFound{k.key(), m.membership()}
+		out[i] = answer[keyFound]{value: f}
+		// A login acts in many teams, and in the named one here.
+		if w := wanted[i]; f.key.Kind == team.Key && w.teamName == "" && revision > 0 {
+			d.keptKeys.put(w, f.key.TeamID, revision, f)
+		}
 		return nil
 	})
 	if err != nil {
@@ -182,6 +212,9 @@ type touchQuery struct {
 // one commit: when many runners start at once, each is the first use of a key.
 func (s *Auth) TouchKey(ctx context.Context, team, id string, now, before, expires time.Time) error {
 	_, err := found(ctx, s.db.touches, touchQuery{team, id, now, before, expires})
+	if err == nil {
+		s.db.keyUses.Add(id, now)
+	}
 	return err
 }
 

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/lib/pq"
 
 	"infsh/audit"
 	"infsh/problem"
@@ -56,73 +56,130 @@ const entryColumns = "team_id, seq, id, at, actor_kind, actor_id, actor_name, cr
 
 // chain appends entries to the chains of their teams; it is the only writer of
 // the audit log. It is the last thing that a transaction does: the heads are
-// locked for the time of the commit alone, and in the order of the teams, so
-// that two instances wait for each other and never in a circle.
+// locked for the time of the commit alone, or for that of a transaction that
+// locks nothing else, and in the order of the teams, so that two instances wait
+// for each other and never in a circle.
 func chain(ctx context.Context, q querier, entries []audit.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	heads, err := lockHeads(ctx, q, entries)
-	if err != nil {
-		return auditFailed(err)
+	teams := make([]string, len(entries))
+	for i, e := range entries {
+		teams[i] = e.Storable().TeamID
 	}
-	for some := range slices.Chunk(entries, maxGroup) {
-		if err := insertEntries(ctx, q, heads, some); err != nil {
+	// They may be locked already, by a transaction that began with it.
+	heads := *q.heads
+	if heads == nil {
+		var err error
+		if heads, _, err = lockHeads(ctx, q, teams); err != nil {
 			return auditFailed(err)
 		}
 	}
-	var args []any
-	for team, head := range heads {
-		args = append(args, team, head.Seq, head.Hash[:])
+	rows := make([]auditRow, len(entries))
+	for i, e := range entries {
+		var err error
+		head, locked := heads[teams[i]]
+		if !locked {
+			return auditFailed(fmt.Errorf("the chain of team %q was not locked", teams[i]))
+		}
+		e, head = head.Next(e)
+		heads[teams[i]] = head
+		if rows[i], err = rowOf(e, head); err != nil {
+			return auditFailed(err)
+		}
 	}
-	if _, err := q.exec(ctx, `INSERT INTO audit_chains (team_id, seq, hash) VALUES (?, ?, ?)`+strings.Repeat(", (?, ?, ?)", len(heads)-1)+`
-		ON CONFLICT (team_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash`, args...); err != nil {
-		return auditFailed(err)
+	write := appendSQLite
+	if q.dialect == postgresDialect {
+		write = appendPostgres
+	}
+	for some := range slices.Chunk(rows, maxGroup) {
+		if err := write(ctx, q, some); err != nil {
+			return auditFailed(err)
+		}
 	}
 	return nil
 }
 
-// insertEntries writes entries behind the heads, and moves those on.
-func insertEntries(ctx context.Context, q querier, heads map[string]audit.Head, entries []audit.Entry) error {
-	row := "(?" + strings.Repeat(", ?", strings.Count(entryColumns, ",")) + ")"
-	args := make([]any, 0, len(entries)*strings.Count(row, "?"))
-	for _, e := range entries {
-		team := e.Storable().TeamID
-		e, head := heads[team].Next(e)
-		heads[team] = head
-		versions, err := json.Marshal(e.Versions)
+// appendSQLite writes row by row, in statements whose text is always the same:
+// there is no way to the database that a longer one would save.
+func appendSQLite(ctx context.Context, q querier, rows []auditRow) error {
+	last := map[string]auditRow{}
+	for _, r := range rows {
+		_, err := q.exec(ctx, "INSERT INTO audit_entries ("+entryColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", r.values()...)
 		if err != nil {
 			return err
 		}
-		args = append(args, e.TeamID, e.Seq, e.ID, e.At.UnixMicro(), e.ActorKind, e.ActorID, e.ActorName, e.CredentialID, e.Action, e.Target,
-			string(e.Outcome), e.Reason, e.RemoteAddr, e.RequestID, e.RunID, string(versions), head.Hash[:])
+		last[r.TeamID] = r
 	}
-	_, err := q.exec(ctx, "INSERT INTO audit_entries ("+entryColumns+") VALUES "+row+strings.Repeat(", "+row, len(entries)-1), args...)
+	for _, r := range last {
+		if _, err := q.exec(ctx, "UPDATE audit_chains SET seq = ?, hash = ? WHERE team_id = ?", r.Seq, r.Hash, r.TeamID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendPostgres writes all rows, and the heads, in one statement, whose text is
+// the same for any number of them.
+func appendPostgres(ctx context.Context, q querier, rows []auditRow) error {
+	values := make([][]any, len(rows))
+	for i, r := range rows {
+		values[i] = r.values()
+	}
+	lists := make([]any, len(values[0]))
+	for column, first := range values[0] {
+		switch first.(type) {
+		case string:
+			lists[column] = pq.StringArray(columnOf[string](values, column))
+		case int64:
+			lists[column] = pq.Int64Array(columnOf[int64](values, column))
+		case []byte:
+			lists[column] = pq.ByteaArray(columnOf[[]byte](values, column))
+		}
+	}
+	_, err := q.exec(ctx, `WITH entry AS MATERIALIZED (
+			SELECT * FROM unnest(?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[],
+				?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bytea[]) AS entry(`+entryColumns+`)
+		), appended AS (
+			INSERT INTO audit_entries (`+entryColumns+`) SELECT `+entryColumns+` FROM entry
+		), last AS (
+			SELECT DISTINCT ON (team_id) team_id, seq, hash FROM entry ORDER BY team_id, seq DESC
+		)
+		UPDATE audit_chains SET seq = last.seq, hash = last.hash FROM last WHERE audit_chains.team_id = last.team_id`, lists...)
 	return err
 }
 
-// lockHeads locks the ends of the chains that the entries belong to, and makes
-// those that are missing.
-func lockHeads(ctx context.Context, q querier, entries []audit.Entry) (map[string]audit.Head, error) {
-	var teams []string
-	for _, e := range entries {
-		teams = append(teams, e.Storable().TeamID)
+func columnOf[T any](rows [][]any, column int) []T {
+	out := make([]T, len(rows))
+	for i, r := range rows {
+		out[i] = r[column].(T)
 	}
-	slices.Sort(teams)
-	teams = slices.Compact(teams)
+	return out
+}
 
-	heads := make(map[string]audit.Head, len(teams))
+// lockHeads locks the ends of the chains of teams, and makes those that are
+// missing. It also reads the teams' revisions, as they were when it was asked.
+func lockHeads(ctx context.Context, q querier, teams []string) (heads map[string]audit.Head, revisions map[string]int64, err error) {
+	teams = distinct(slices.Clone(teams))
+	heads, revisions = make(map[string]audit.Head, len(teams)), make(map[string]int64, len(teams))
 	for _, missing := teams, false; ; missing = true {
-		var rows []headRow
-		if err := q.in(ctx, &rows, "SELECT team_id, seq, hash FROM audit_chains WHERE team_id IN (?) ORDER BY team_id"+q.forUpdate(), teams); err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
-			head, err := r.head()
-			if err != nil {
-				return nil, err
+		err := q.each(ctx, `SELECT c.team_id, c.seq, c.hash, COALESCE(r.revision, 0)
+			FROM `+q.wanted("team_id")+` CROSS JOIN audit_chains c LEFT JOIN team_revisions r ON r.team_id = c.team_id
+			WHERE c.team_id = w.team_id ORDER BY c.team_id`+q.forUpdate("c"), q.lists([][]string{teams}), func(scan func(...any) error) error {
+			var r headRow
+			var revision int64
+			if err := scan(&r.TeamID, &r.Seq, &r.Hash, &revision); err != nil {
+				return err
 			}
+			if revision > 0 {
+				revisions[r.TeamID] = revision
+			}
+			head, err := r.head()
 			heads[r.TeamID] = head
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
 		}
 		if missing || len(heads) == len(teams) {
 			break
@@ -133,14 +190,14 @@ func lockHeads(ctx context.Context, q querier, entries []audit.Entry) (map[strin
 			}
 			var zero audit.Hash
 			if _, err := q.exec(ctx, "INSERT INTO audit_chains (team_id, seq, hash) VALUES (?, 0, ?) ON CONFLICT DO NOTHING", team, zero[:]); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
 	if len(heads) != len(teams) {
-		return nil, fmt.Errorf("%w: it went away", errDamagedHead)
+		return nil, nil, fmt.Errorf("%w: it went away", errDamagedHead)
 	}
-	return heads, nil
+	return heads, revisions, nil
 }
 
 // auditFailed says that the log can't be written, which undoes what was to be
@@ -191,6 +248,24 @@ type auditRow struct {
 	RunID        string `db:"run_id"`
 	Versions     string `db:"versions"`
 	Hash         []byte `db:"hash"`
+}
+
+// rowOf is an entry as it is stored; head is the chain's end with it.
+func rowOf(e audit.Entry, head audit.Head) (auditRow, error) {
+	versions, err := json.Marshal(e.Versions)
+	return auditRow{
+		Seq: e.Seq, ID: e.ID, TeamID: e.TeamID, At: e.At.UnixMicro(), ActorKind: e.ActorKind, ActorID: e.ActorID, ActorName: e.ActorName,
+		CredentialID: e.CredentialID, Action: e.Action, Target: e.Target, Outcome: string(e.Outcome), Reason: e.Reason,
+		RemoteAddr: e.RemoteAddr, RequestID: e.RequestID, RunID: e.RunID, Versions: string(versions), Hash: head.Hash[:],
+	}, err
+}
+
+// values are in the order of entryColumns.
+func (r auditRow) values() []any {
+	return []any{
+		r.TeamID, r.Seq, r.ID, r.At, r.ActorKind, r.ActorID, r.ActorName, r.CredentialID, r.Action, r.Target,
+		r.Outcome, r.Reason, r.RemoteAddr, r.RequestID, r.RunID, r.Versions, r.Hash,
+	}
 }
 
 func (r auditRow) link() (audit.Link, error) {

@@ -109,6 +109,9 @@ func TestBackupAndRestore(t *testing.T) {
 					t.Errorf("backed up %v, restored %v", counts, restored)
 				}
 				for name, columns := range db.BackupTables() {
+					if name == "team_revisions" {
+						continue // the database makes them itself
+					}
 					if columns == nil {
 						if n := dbtest.Count(t, target, "SELECT count(*) FROM "+name); n != 0 {
 							t.Errorf("%d rows of %s were restored", n, name)

@@ -40,8 +40,7 @@ func countChanges(ctx context.Context, q querier, entries []audit.Entry) (change
 			teams = append(teams, e.TeamID)
 		}
 	}
-	slices.Sort(teams)
-	for _, team := range slices.Compact(teams) {
+	for _, team := range distinct(teams) {
 		// A team that the transaction has deleted gets no row.
 		_, err := q.exec(ctx, `INSERT INTO team_changes (team_id, number) SELECT id, 1 FROM teams WHERE id = ?
 			ON CONFLICT (team_id) DO UPDATE SET number = team_changes.number + 1`, team)

@@ -41,6 +41,7 @@ func TestGroupsGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{outcome: make(chan error)}
 		c := newCommitter(g.commit)
+		defer c.close()
 		first := appends(t.Context(), c, 0, 1)
 		others := appends(t.Context(), c, 1, maxGroup+10)
 		lost := errors.New("the database is gone")
@@ -85,6 +86,7 @@ func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{outcome: make(chan error)}
 		c := newCommitter(g.commit)
+		defer c.close()
 		ctx, cancel := context.WithCancel(t.Context())
 		taken := appends(ctx, c, 0, 1)
 		waiting := appends(ctx, c, 1, 1)
@@ -128,6 +130,7 @@ func TestOneBadEntry(t *testing.T) {
 			}
 			return nil
 		})
+		defer c.close()
 		answers := appends(t.Context(), c, 0, 8)
 		close(hold)
 		synctest.Wait()
@@ -151,6 +154,7 @@ func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{outcome: make(chan error)}
 		c := newCommitter(g.commit)
+		defer c.close()
 		answers := make(chan error, maxWaiting+1)
 		for i := range maxWaiting + 1 {
 			go func() { answers <- c.append(t.Context(), audit.Entry{}) }()

@@ -10,8 +10,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite"
 
@@ -39,6 +41,10 @@ type DB struct {
 	recorded *groups[recordQuery, answer[secret.RunData]]
 	touches  *groups[touchQuery, answer[struct{}]]
 	keys     *groups[keyQuery, answer[keyFound]]
+	keptRuns kept[runQuery, secret.RunData]
+	keptKeys kept[keyQuery, keyFound]
+	// keyUses is when keys were last used, by id, as far as this instance knows.
+	keyUses *lru.Cache[string, time.Time]
 	// Of PostgreSQL alone.
 	connector *connector
 	limits    limits
@@ -55,6 +61,8 @@ const (
 
 func ready(ctx context.Context, d *DB) (*DB, error) {
 	d.committer = newCommitter(d.appendGroup)
+	d.keptRuns, d.keptKeys = newKept[runQuery, secret.RunData](), newKept[keyQuery, keyFound]()
+	d.keyUses, _ = lru.New[string, time.Time](maxKept) // only a size below 1 is refused
 	d.runs = reading(d, func(ctx context.Context, wanted []runQuery) ([]answer[secret.RunData], error) {
 		return readRuns(ctx, d.statement(), wanted)
 	})
@@ -133,6 +141,8 @@ type querier struct {
 	until time.Time
 	// entries are chained when the transaction ends; nil where it only reads.
 	entries *[]audit.Entry
+	// heads are those of the chains, where they were locked before the end.
+	heads *map[string]audit.Head
 	// scrub is set by a transaction that removes ciphertexts for good.
 	scrub *bool
 }
@@ -181,8 +191,11 @@ func (q querier) in(ctx context.Context, dest any, query string, args ...any) er
 
 // forUpdate locks the rows of a SELECT on PostgreSQL. SQLite's writer holds
 // the whole database already.
-func (q querier) forUpdate() string {
+func (q querier) forUpdate(tables ...string) string {
 	if q.dialect == postgresDialect {
+		if len(tables) > 0 {
+			return " FOR UPDATE OF " + strings.Join(tables, ", ")
+		}
 		return " FOR UPDATE"
 	}
 	return ""
@@ -209,7 +222,7 @@ func (d *DB) commit(ctx context.Context, changes bool, fn func(querier) error) e
 	err := d.retry(ctx, func() error {
 		scrub = false
 		return d.transact(ctx, d.writer, nil, func(q querier) (err error) {
-			q.entries, q.scrub = new([]audit.Entry), &scrub
+			q.entries, q.heads, q.scrub = new([]audit.Entry), new(map[string]audit.Head), &scrub
 			if err := fn(q); err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ var (
 // groups joins what concurrent callers ask into one question to the database:
 // while one group is there the next one gathers. Alone, a caller waits for
 // nothing. It takes questions and no functions, so that no caller's failure or
-// slowness is another's, and runs only while somebody waits.
+// slowness is another's.
 //
 // A group starts after the last of its members came. So an answer is never
 // older than its question: what was revoked before a request began is revoked
@@ -37,8 +37,12 @@ type groups[Q, A any] struct {
 	mu      sync.Mutex
 	waiting []*asker[Q, A]
 	running int
+	// idle is how many of those that run wait for questions. They stay, since
+	// SQLite needs a large stack, which a new goroutine would have to grow.
+	idle    int
+	more    *sync.Cond // signalled to one that is idle
 	closed  bool
-	idle    *sync.Cond // signalled when none runs any more
+	stopped *sync.Cond // signalled when none runs any more
 }
 
 type asker[Q, A any] struct {
@@ -54,7 +58,7 @@ type answer[A any] struct {
 
 func newGroups[Q, A any](size, parallel int, ask func(context.Context, []Q) ([]A, error)) *groups[Q, A] {
 	g := &groups[Q, A]{ask: ask, size: size, parallel: parallel}
-	g.idle = sync.NewCond(&g.mu)
+	g.more, g.stopped = sync.NewCond(&g.mu), sync.NewCond(&g.mu)
 	return g
 }
 
@@ -97,7 +101,11 @@ func (g *groups[Q, A]) enqueue(w *asker[Q, A]) error {
 		return errTooMany
 	}
 	g.waiting = append(g.waiting, w)
-	if g.running < g.parallel {
+	switch {
+	case g.idle > 0:
+		g.idle--
+		g.more.Signal()
+	case g.running < g.parallel:
 		g.running++
 		go g.run()
 	}
@@ -116,7 +124,7 @@ func (g *groups[Q, A]) withdraw(w *asker[Q, A]) bool {
 	return true
 }
 
-// run asks for groups until nobody waits.
+// run asks for groups until no more may come.
 func (g *groups[Q, A]) run() {
 	for {
 		group := g.take()
@@ -127,15 +135,19 @@ func (g *groups[Q, A]) run() {
 	}
 }
 
-// take returns the next group, or ends the run.
+// take waits for the next group, or ends the run.
 func (g *groups[Q, A]) take() []*asker[Q, A] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.waiting) == 0 {
-		if g.running--; g.running == 0 {
-			g.idle.Broadcast()
+	for len(g.waiting) == 0 {
+		if g.closed {
+			if g.running--; g.running == 0 {
+				g.stopped.Broadcast()
+			}
+			return nil
 		}
-		return nil
+		g.idle++
+		g.more.Wait()
 	}
 	n := min(len(g.waiting), g.size)
 	group := slices.Clone(g.waiting[:n])
@@ -173,7 +185,8 @@ func (g *groups[Q, A]) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
+	g.more.Broadcast()
 	for g.running > 0 {
-		g.idle.Wait()
+		g.stopped.Wait()
 	}
 }

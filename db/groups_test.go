@@ -22,6 +22,7 @@ func TestAnswersAreNotOlderThanQuestions(t *testing.T) {
 			}
 			return answers, nil
 		})
+		defer g.close()
 		answers := make(chan [2]int, 3)
 		ask := func(since int) {
 			go func() {
@@ -56,6 +57,7 @@ func TestLeavingAGroup(t *testing.T) {
 			<-hold
 			return questions, nil
 		})
+		defer g.close()
 		ctx, cancel := context.WithCancel(t.Context())
 		impatient, patient := make(chan error, 2), make(chan int, 2)
 		for i := range 2 {
@@ -107,6 +109,7 @@ func TestGroupsInParallel(t *testing.T) {
 			}
 			return answers, nil
 		})
+		defer g.close()
 		const callers = 100
 		done := make(chan bool, callers)
 		for i := range callers {

@@ -42,7 +42,7 @@ func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) (out []answer
 		runs[i] = w.runQuery
 	}
 	err = d.record(ctx, func(q querier) error {
-		if out, err = readRuns(ctx, q, runs); err != nil {
+		if out, err = d.runsAnew(ctx, q, runs); err != nil {
 			return err
 		}
 		for i, w := range wanted {
@@ -52,6 +52,44 @@ func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) (out []answer
 	})
 	if err != nil {
 		return nil, auditFailed(err)
+	}
+	return out, nil
+}
+
+// runsAnew answers a group of runs by what was read before, where it is still so.
+func (d *DB) runsAnew(ctx context.Context, q querier, wanted []runQuery) ([]answer[secret.RunData], error) {
+	teams := make([]string, len(wanted))
+	for i, w := range wanted {
+		teams[i] = w.team
+	}
+	// The revisions are read first: what is read after them may be newer, and is
+	// then read once more, and is never older.
+	heads, revisions, err := lockHeads(ctx, q, teams)
+	if err != nil {
+		return nil, err
+	}
+	*q.heads = heads
+	out := make([]answer[secret.RunData], len(wanted))
+	var missing []runQuery
+	var places []int
+	for i, w := range wanted {
+		var ok bool
+		if out[i].value, ok = d.keptRuns.get(w, revisions); !ok {
+			missing, places = append(missing, w), append(places, i)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	read, err := readRuns(ctx, q, missing)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range places {
+		out[i] = read[n]
+		if revision, ok := revisions[missing[n].team]; ok && read[n].err == nil {
+			d.keptRuns.put(missing[n], missing[n].team, revision, read[n].value)
+		}
 	}
 	return out, nil
 }
@@ -137,6 +175,9 @@ func readRuns(ctx context.Context, q querier, wanted []runQuery) ([]answer[secre
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read what runs need: %w", err)
+	}
+	for i := range out {
+		out[i].value.Decide()
 	}
 	return out, nil
 }

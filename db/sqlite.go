@@ -61,6 +61,9 @@ func sqliteDSN(path string, option ...string) string {
 		// FULL syncs the WAL at each commit: NORMAL would lose the last ones
 		// in a power cut.
 		"synchronous(FULL)",
+		// A page that changes again and again goes into the file once in so many
+		// pages of the log, which are 32 MiB.
+		"wal_autocheckpoint(8192)",
 		"foreign_keys(1)",
 		// Deleted ciphertexts are overwritten, not just unlinked.
 		"secure_delete(1)",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -20,7 +21,7 @@ const (
 	// maxRead is the most questions in one statement.
 	maxRead = 128
 	// readers is how many groups of one kind read at once.
-	readers = 2
+	readers = 1
 )
 
 // found asks one question together with others. The answer has an error of its
@@ -93,6 +94,12 @@ func (q querier) lists(columns [][]string) []any {
 	}
 	text, _ := json.Marshal(rows) // texts can always be encoded
 	return []any{string(text)}
+}
+
+// distinct sorts a list and drops what is in it twice.
+func distinct(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // searchable is a text to look for. PostgreSQL refuses a statement for a text with

@@ -1,14 +1,15 @@
 package envelope
 
 import (
-	"container/list"
 	"crypto/sha256"
-	"sync"
 	"sync/atomic"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxCachedDEKs bounds the memory of opened keysets, at some kilobytes each.
-const maxCachedDEKs = 1024
+// maxCachedDEKs bounds the memory of opened keysets, at 1.5 KiB each with one
+// key: 24 MiB.
+const maxCachedDEKs = 16_384
 
 // cacheKey names a wrapped keyset by what it is rather than by whose it is
 // said to be: a replaced wrapping, or one presented for another team, misses.
@@ -17,18 +18,9 @@ type cacheKey struct {
 	wrapped [sha256.Size]byte
 }
 
-type cacheEntry struct {
-	key cacheKey
-	dek *DEK
-}
-
 // dekCache is an LRU cache of opened keysets.
 type dekCache struct {
-	mu      sync.Mutex
-	entries map[cacheKey]*list.Element
-	recent  *list.List // front: used last; values are cacheEntry
-	limit   int
-
+	deks         *lru.Cache[cacheKey, *DEK]
 	hits, misses atomic.Int64
 }
 
@@ -39,39 +31,25 @@ func (k *KEK) CacheStats() (hits, misses int64) {
 }
 
 // CachedDEKs is how many opened keysets are in memory.
-func (k *KEK) CachedDEKs() int {
-	k.cache.mu.Lock()
-	defer k.cache.mu.Unlock()
-	return k.cache.recent.Len()
-}
+func (k *KEK) CachedDEKs() int { return k.cache.deks.Len() }
 
 func newDEKCache(limit int) *dekCache {
-	return &dekCache{entries: make(map[cacheKey]*list.Element), recent: list.New(), limit: limit}
+	deks, err := lru.New[cacheKey, *DEK](limit)
+	if err != nil {
+		panic(err) // only a limit below 1 is refused
+	}
+	return &dekCache{deks: deks}
 }
 
 func (c *dekCache) get(key cacheKey) (*DEK, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.entries[key]
-	if !ok {
+	dek, ok := c.deks.Get(key)
+	if ok {
+		c.hits.Add(1)
+	} else {
 		c.misses.Add(1)
-		return nil, false
 	}
-	c.hits.Add(1)
-	c.recent.MoveToFront(e)
-	return e.Value.(cacheEntry).dek, true
+	return dek, ok
 }
 
-func (c *dekCache) put(key cacheKey, dek *DEK) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.entries[key]; ok {
-		return // two callers opened the same keyset at once
-	}
-	c.entries[key] = c.recent.PushFront(cacheEntry{key, dek})
-	if c.recent.Len() > c.limit {
-		oldest := c.recent.Back()
-		c.recent.Remove(oldest)
-		delete(c.entries, oldest.Value.(cacheEntry).key)
-	}
-}
+// put keeps the first of two that callers have opened at once.
+func (c *dekCache) put(key cacheKey, dek *DEK) { c.deks.ContainsOrAdd(key, dek) }

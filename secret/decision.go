@@ -110,6 +110,10 @@ func evaluate(app string, declared []Requirement, grants Grants, held map[envvar
 	return items
 }
 
+// Decide makes the decision on what was read for a run. It is made once for what
+// is read once, as a store may keep the data for as long as it stays true.
+func (d *RunData) Decide() { d.items = evaluate(d.App, d.Requirements, d.Grants, d.Held) }
+
 // Message says what is wrong and why, in sentences.
 func (i Item) Message(teamName string) string {
 	var b strings.Builder

@@ -90,15 +90,14 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	if err != nil {
 		return Resolved{}, err
 	}
-	items := evaluate(data.App, data.Requirements, data.Grants, data.Held)
-	if blocking := blocking(items); len(blocking) > 0 {
+	if blocking := blocking(data.items); len(blocking) > 0 {
 		err := s.store.View(ctx, func(r Reader) error { return s.explain(ctx, r, actor, blocking) })
 		if err != nil {
 			return Resolved{}, err
 		}
 		return Resolved{}, &Unmet{App: data.App, TeamName: actor.TeamName(), Items: blocking}
 	}
-	out, err := s.opened(actor, data, items)
+	out, err := s.opened(actor, data)
 	if err != nil {
 		// The entry says that the values were handed out; another one says that
 		// they were not.
@@ -119,12 +118,11 @@ func Concluded(begun audit.Entry, data RunData, err error) audit.Entry {
 		begun.Outcome, begun.Reason = audit.Failed, string(problem.CodeOf(err))
 		return begun
 	}
-	items := evaluate(data.App, data.Requirements, data.Grants, data.Held)
-	if len(blocking(items)) > 0 {
+	if len(blocking(data.items)) > 0 {
 		begun.Outcome, begun.Reason = audit.Failed, string(problem.RequirementsNotMet)
 		return begun
 	}
-	for _, item := range items {
+	for _, item := range data.items {
 		if item.State != Set {
 			continue
 		}
@@ -135,13 +133,13 @@ func Concluded(begun audit.Entry, data RunData, err error) audit.Entry {
 }
 
 // opened opens the values of the items that are set.
-func (s *Service) opened(actor team.Actor, data RunData, items []Item) (Resolved, error) {
+func (s *Service) opened(actor team.Actor, data RunData) (Resolved, error) {
 	var out Resolved
 	dek, err := s.openDEK(actor.TeamID(), data.WrappedDEK)
 	if err != nil {
 		return out, err
 	}
-	for _, item := range items {
+	for _, item := range data.items {
 		if item.State != Set {
 			out.MissingOptional = append(out.MissingOptional, item.Key)
 			continue

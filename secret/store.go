@@ -67,6 +67,8 @@ type RunData struct {
 	// Held has what is injected for each declared key that is granted and set.
 	// A Held's Record has no more than its team, key and version.
 	Held map[envvar.Key]Held
+	// items is the decision; see Decide.
+	items []Item
 }
 
 // AppVersion is a registered version of an app with the app's grants.
