@@ -134,6 +134,7 @@ var revealers = map[string]string{
 	"cli/secrets.go":            "prints a value for `get --reveal`",
 	"handlers/api_secrets.go":   "answers GET /api/secrets/reveal, which is audited",
 	"runner/environment.go":     "puts the values into the child's environment",
+	"runner/mount_linux.go":     "puts the values into the files that the child reads",
 	"handlers/invite_link.go":   "puts the code of a new invite into its link",
 	"handlers/page_invites.go":  "shows the link of a new invite, once",
 	"handlers/page_apikeys.go":  "shows a new API key, once",

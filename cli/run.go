@@ -34,6 +34,8 @@ func (p *program) runCommand() *cobra.Command {
 		dryRun               bool
 		cacheDir             string
 		maxStale             time.Duration
+		mountDir             string
+		mountOnDisk          bool
 	)
 	cmd := &cobra.Command{
 		Use:   "run [--app NAMESPACE/NAME[@VERSION]] [-f FILE] -- COMMAND [ARG…]",
@@ -55,6 +57,13 @@ gets that signal instead, and keeps its environment: it asks for the values
 itself. If something required is missing then, it runs on as it is, with a
 warning. When the command ends by itself, so does the run. Standard input is not
 repeated: a restarted command reads on where the one before stopped.
+
+With --mount, the values are not in the command's environment but in files of
+the folder DIR, one for each key and readable by this user alone, and KEY_FILE
+names the file of KEY. DIR is made, or is there and empty, and must be on a
+tmpfs (in $XDG_RUNTIME_DIR or /dev/shm) unless --mount-on-disk is given. At the
+end, or when this program is killed, the files in DIR are removed. With --watch
+they are rewritten before the command is restarted or told.
 
 While the server is away nothing starts, unless --offline-cache names a folder:
 there the last answer is kept, encrypted with a key from the credential, and is
@@ -90,6 +99,9 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			if cacheDir != "" && watch || cacheDir == "" && cmd.Flags().Changed("max-stale") || maxStale <= 0 || maxStale > mostStale {
 				return &usageError{msg: "--offline-cache goes without --watch, and --max-stale with --offline-cache, up to 720h", command: cmd.CommandPath()}
 			}
+			if mountOnDisk && mountDir == "" {
+				return &usageError{msg: "--mount-on-disk goes with --mount", command: cmd.CommandPath()}
+			}
 			if dryRun {
 				return p.dryRun(cmd.Context(), app, file)
 			}
@@ -119,6 +131,20 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 				if err != nil && cache == nil {
 					return err
 				}
+			}
+			// Before anything is asked for that could not be handed over.
+			var mount *runner.Mount
+			if mountDir != "" {
+				opened, err := runner.OpenMount(mountDir, mountOnDisk)
+				if err != nil {
+					return err
+				}
+				mount = opened
+				defer func() {
+					if err := mount.Close(); err != nil {
+						p.notef("warning: %s", inert(err.Error()))
+					}
+				}()
 			}
 			w := &watched{p: p, s: s, request: request, signal: tell}
 			watching, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
@@ -151,7 +177,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			}
 			command := runner.Command{
 				Argv: args, Secrets: needles(resolved), Credential: s.credential,
-				Pristine: pristine, MaskWithKeys: redactKeys, Grace: grace,
+				Pristine: pristine, MaskWithKeys: redactKeys, Grace: grace, Mount: mount,
 			}
 			if !watch {
 				command.Found = p.reporter(cmd.Context(), s, resolved)
@@ -174,6 +200,8 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 	flags.BoolVar(&dryRun, "dry-run", false, "print which secrets in which versions the app would get, and start nothing")
 	flags.StringVar(&cacheDir, "offline-cache", "", "keep the values in this folder, encrypted, and use them while the server is away")
 	flags.DurationVar(&maxStale, "max-stale", defaultMaxStale, "how old they may be then")
+	flags.StringVar(&mountDir, "mount", "", "give the command files of the secrets in this folder, which KEY_FILE names, and no values")
+	flags.BoolVar(&mountOnDisk, "mount-on-disk", false, "allow a folder on a disk, on which deleted values may remain")
 	flags.BoolVar(&verbose, "verbose", false, "name the optional secrets that are not set")
 	return cmd
 }

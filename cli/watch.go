@@ -42,6 +42,8 @@ type watched struct {
 	// resolved is what the command runs with, and before what it ran with.
 	resolved api.ResolveResponse
 	before   [][]redact.Needle
+	// files are for the command's mount.
+	files chan runner.Fresh
 }
 
 // follow opens the stream before anything is resolved, so that no change is
@@ -114,6 +116,8 @@ func (w *watched) run(ctx context.Context, changed <-chan struct{}) error {
 	defer stopListening()
 	signals := make(chan os.Signal)
 	w.command.Signals = signals
+	w.files = make(chan runner.Fresh)
+	w.command.Fresh = w.files
 	pause := time.Duration(0)
 	for {
 		started := time.Now()
@@ -175,11 +179,8 @@ func (w *watched) wait(ctx context.Context, changed <-chan struct{}, signals cha
 		case <-changed:
 		default:
 		}
-		if w.signal != nil {
-			w.p.notef("The secrets of %s have changed: telling the command.", inert(w.request.App))
-			select {
-			case signals <- w.signal:
-			case err := <-done:
+		if w.signal != nil && w.command.Mount == nil {
+			if err, ended := w.tell(signals, done); ended {
 				return err, true
 			}
 			continue
@@ -192,11 +193,29 @@ func (w *watched) wait(ctx context.Context, changed <-chan struct{}, signals cha
 		if same(w.resolved, fresh) {
 			continue
 		}
+		if w.command.Mount != nil {
+			written := make(chan error, 1)
+			select {
+			case w.files <- runner.Fresh{Secrets: needles(fresh), Written: written}:
+			case err := <-done:
+				return err, true
+			}
+			if err := <-written; err != nil {
+				w.warn("the secrets of %s have changed, and the command runs on with the old ones: %s", w.request.App, err)
+				continue
+			}
+		}
 		w.before = append(w.before, needles(w.resolved))
 		if len(w.before) > keptOldSets {
 			w.before = w.before[1:]
 		}
 		w.resolved = fresh
+		if w.signal != nil {
+			if err, ended := w.tell(signals, done); ended {
+				return err, true
+			}
+			continue
+		}
 		// A command that ended meanwhile ended by itself.
 		select {
 		case err := <-done:
@@ -204,6 +223,17 @@ func (w *watched) wait(ctx context.Context, changed <-chan struct{}, signals cha
 		default:
 			return nil, false
 		}
+	}
+}
+
+// tell sends the command its signal.
+func (w *watched) tell(signals chan<- os.Signal, done <-chan error) (err error, ended bool) {
+	w.p.notef("The secrets of %s have changed: telling the command.", inert(w.request.App))
+	select {
+	case signals <- w.signal:
+		return nil, false
+	case err := <-done:
+		return err, true
 	}
 }
 

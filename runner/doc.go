@@ -11,6 +11,13 @@
 // that package envvar refuses are refused here again. Of files, it inherits the
 // three standard streams and no other.
 //
+// With a [Mount], the command gets NAME_FILE with the path of a file that holds the
+// secret, instead of NAME with its value: files of mode 0400 in a folder of mode 0700
+// on a tmpfs. They are replaced as a whole, and removed at the end. A further process,
+// which holds no secret, removes them when this one was killed with SIGKILL; not when
+// both were, or the machine stopped, which empties a tmpfs. What a tmpfs holds may be
+// swapped out; use encrypted swap or none.
+//
 // # Output
 //
 // Where standard output is a terminal, the command has one too, of the same size
@@ -53,7 +60,7 @@
 // core file of it would hold its environment. Killed with SIGKILL, this process
 // leaves the outer terminal as it was set for the command; `reset` helps.
 //
-// On macOS and other Unix systems, outputs are always pipes, descriptors that this
+// On macOS and other Unix systems, outputs are always pipes, there is no [Mount], descriptors that this
 // process inherited reach the command, a command outlives its killed runner, and
 // [Harden] does nothing. On Windows, furthermore, signals are limited to Ctrl-C,
 // which the console sends to both; cancelling kills at once; and the code is the

@@ -25,15 +25,47 @@ func environment(c Command) ([]string, error) {
 		}
 		secrets[folded(secret.Key)] = secret.Value
 	}
+	if c.Mount != nil {
+		if err := permitFiles(c.Secrets); err != nil {
+			return nil, err
+		}
+		for _, secret := range c.Secrets {
+			secrets[folded(secret.Key+fileSuffix)] = redact.NewValue(c.Mount.file(secret.Key))
+		}
+	}
 
 	env := []string{} // not nil, for which exec takes this process's own
 	if !c.Pristine {
 		env = inherited(c, secrets)
 	}
 	for _, secret := range c.Secrets {
+		if c.Mount != nil {
+			env = append(env, secret.Key+fileSuffix+"="+c.Mount.file(secret.Key))
+			continue
+		}
 		env = append(env, secret.Key+"="+secret.Value.Reveal())
 	}
 	return env, checkSize(c, env)
+}
+
+// fileSuffix makes the name of the variable that names a secret's file.
+const fileSuffix = "_FILE"
+
+// permitFiles checks the variables that name the files.
+func permitFiles(secrets []redact.Needle) error {
+	for _, secret := range secrets {
+		name := secret.Key + fileSuffix
+		for _, other := range secrets {
+			if folded(other.Key) == folded(name) {
+				return fmt.Errorf("the app declares %s and %s, and with --mount %s would name the file of the first: rename one of them, or run without --mount", secret.Key, other.Key, name)
+			}
+		}
+		// Nobody was asked about this name, as about a secret's own.
+		if envvar.Key(name).Permit(false) != nil {
+			return fmt.Errorf("%s cannot be mounted: %s would change how the command starts; run without --mount", secret.Key, name)
+		}
+	}
+	return nil
 }
 
 // permit checks a secret as it was checked when it was set: the runner does not

@@ -61,10 +61,14 @@ func receive(r io.Reader) (message, error) {
 
 // Monitor is for the start of a program's main, before it looks at anything. In a
 // process that [Run] started to watch a command on a terminal, it does that and
-// never returns. A program that does not call it has no job control for commands
-// on a terminal of their own, and Run leaves them the keyboard of this one.
+// never returns; likewise in the keeper of a [Mount]. A program that does not call it has no job control for commands
+// on a terminal of their own, Run leaves them the keyboard of this one, and a
+// Mount's files outlive a kill.
 func Monitor() {
 	monitorReady = true
+	if len(os.Args) == 3 && os.Args[0] == keeperName {
+		os.Exit(keeper(os.Args[1], os.Args[2] == "true"))
+	}
 	if len(os.Args) > 3 && os.Args[0] == monitorName {
 		os.Exit(monitor(os.Args[1], os.Args[2], os.Args[3:]))
 	}

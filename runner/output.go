@@ -114,6 +114,34 @@ func (out *output) copy(set *redact.Set, c Command) {
 	}
 }
 
+// refresh masks fresh secrets, and then gives them to the command.
+func (out *output) refresh(c Command, ended <-chan struct{}) {
+	for {
+		select {
+		case <-ended:
+			return
+		case fresh := <-c.Fresh:
+			fresh.Written <- out.take(c, fresh.Secrets)
+		}
+	}
+}
+
+func (out *output) take(c Command, secrets []redact.Needle) error {
+	for _, secret := range secrets {
+		if err := permit(secret); err != nil {
+			return err
+		}
+	}
+	if err := permitFiles(secrets); err != nil {
+		return err
+	}
+	for _, p := range out.pumps {
+		// It fails where nothing is printed any more.
+		_ = p.writer.Add(secrets...)
+	}
+	return c.Mount.write(secrets)
+}
+
 func (p *pump) run() {
 	defer close(p.done)
 	buf := make([]byte, 32<<10)

@@ -44,6 +44,13 @@ type Command struct {
 	Pristine bool
 	// Secrets are put into the environment. On a clash with Env they win.
 	Secrets []redact.Needle
+	// Mount gets the secrets instead of the environment, which gets NAME_FILE with
+	// the file of each. What Env has under a secret's own name is left out. The
+	// caller closes it after the run.
+	Mount *Mount
+	// Fresh are secrets that take the place of Secrets in the Mount while the
+	// command runs. Nil has none.
+	Fresh <-chan Fresh
 	// Credential is what this process resolved the secrets with. No variable
 	// whose value contains it reaches the command. It is masked, too.
 	Credential redact.Value
@@ -73,6 +80,14 @@ type Command struct {
 	// Found, where it is set and something was masked, gets how often each key was,
 	// in which form, at the end.
 	Found func([]redact.Finding)
+}
+
+// Fresh are newer secrets for a command that reads them from a [Mount].
+type Fresh struct {
+	Secrets []redact.Needle
+	// Written gets the outcome: the files are there, and what is printed of them
+	// is masked. It must have room for it.
+	Written chan<- error
 }
 
 // Run runs the command to its end and returns its exit code, 0 to 255, or 128+N
@@ -107,6 +122,11 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 	if err != nil {
 		return code, err
 	}
+	if c.Mount != nil {
+		if err := c.Mount.write(c.Secrets); err != nil {
+			return 1, err
+		}
+	}
 	warnUnmasked(c)
 
 	// The search is prepared while the command starts.
@@ -136,6 +156,9 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 		return startError(c, err)
 	}
 	out.copy(<-compiled, c)
+	ended := make(chan struct{})
+	defer close(ended)
+	go out.refresh(c, ended)
 	exitCode = p.wait(ctx, c.Signals, cmp.Or(c.Grace, killAfter))
 	found, err := out.finish()
 	term.giveBack()
