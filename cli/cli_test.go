@@ -128,6 +128,7 @@ func TestExitCodesOfUsage(t *testing.T) {
 		{"--no-such-flag"}, {"secrets", "list", "--no-such-flag"}, {"secrets", "list", "extra"},
 		{"secrets", "set"}, {"secrets", "set", "A", "b", "c"}, {"secrets", "set", "not-a-key", "v"}, {"secrets", "set", "PATH", "v"},
 		{"secrets", "get"}, {"secrets", "get", "1X"}, {"secrets", "delete", "KEY"}, {"secrets", "import"},
+		{"app", "approve", "acme/app", "HF_TOKEN=HUGGINGFACE_TOKEN"},
 		{"secrets", "rollback", "KEY"}, {"secrets", "rollback", "KEY", "--to", "x"}, {"secrets", "rollback", "KEY", "--to", "0"},
 		{"app", "versions"}, {"app", "use", "x"}, {"app", "delete", "x"}, {"webhooks", "add"}, {"webhooks", "delete", "x"}, {"webhooks", "test"}, {"webhooks", "rotate", "x"}, {"webhooks", "deliveries"}, {"secrets", "activate", "KEY"}, {"secrets", "activate", "KEY", "--version", "x"}, {"secrets", "activate", "KEY", "--version", "0"},
 		{"secrets", "set", "KEY", "-value"},
