@@ -132,7 +132,7 @@ func TestExitCodesOfUsage(t *testing.T) {
 		{"secrets", "rollback", "KEY"}, {"secrets", "rollback", "KEY", "--to", "x"}, {"secrets", "rollback", "KEY", "--to", "0"},
 		{"app", "versions"}, {"app", "use", "x"}, {"app", "delete", "x"}, {"webhooks", "add"}, {"webhooks", "delete", "x"}, {"webhooks", "test"}, {"webhooks", "rotate", "x"}, {"webhooks", "deliveries"}, {"secrets", "activate", "KEY"}, {"secrets", "activate", "KEY", "--version", "x"}, {"secrets", "activate", "KEY", "--version", "0"},
 		{"secrets", "set", "KEY", "-value"},
-		{"teams", "switch"}, {"teams", "create"}, {"me", "x"}, {"version", "x"},
+		{"teams", "switch"}, {"teams", "create"}, {"me", "x"}, {"version", "x"}, {"completion", "tcsh"}, {"help", "no-such-command"}, {"help", "secrets", "x"},
 		{"run"}, {"run", "--"}, {"run", "--app", "acme/demo"}, {"run", "--app", "demo", "--", "true"},
 		{"run", "--app", "a/b/c", "--", "true"}, {"run", "--app", "a/b@", "--", "true"},
 		{"run", "--app", "a/b", "-f", "x", "--", "true"},
@@ -142,12 +142,13 @@ func TestExitCodesOfUsage(t *testing.T) {
 			t.Errorf("%q: exit code %d, stdout %q, stderr %q", args, r.code, r.out, r.err)
 		}
 	}
-	for _, args := range [][]string{{}, {"--help"}, {"secrets"}, {"secrets", "set", "--help"}, {"version"}, {"--version"}, {"completion", "bash"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"secrets"}, {"secrets", "set", "--help"}, {"version"}, {"--version"}, {"completion", "bash"}, {"completion"}, {"help"}, {"help", "secrets", "set"}} {
 		r := w.run(args...)
 		if r.code != ExitOK || r.out == "" || r.err != "" {
 			t.Errorf("%q: exit code %d, stderr %q", args, r.code, r.err)
 		}
 	}
+	w.run("secrets", "set").want(t, ExitUsage, "Usage: infsh secrets set KEY [VALUE]")
 	w.run("secrets", "lis").want(t, ExitUsage, `there is no command "lis"; did you mean "list"?`)
 }
 
