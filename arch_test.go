@@ -47,8 +47,10 @@ var imports = map[string][]string{
 	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "listing", "openapi", "problem", "redact", "scan", "secret", "static", "team", "views", "webhook"},
 	// The client.
 	"api":    {"envvar", "redact"},
-	"runner": {"envvar", "redact"},
+	"runner": {"envvar", "redact", "runner/monitor"},
 	"cli":    {"api", "envvar", "manifest", "redact", "runner", "scan"},
+	// Early in the order of initialisation: see its documentation.
+	"runner/monitor": {},
 	// The wiring.
 	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret", "webhook"},
 	// Tests' own.

@@ -13,14 +13,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"infsh/cli"
-	"infsh/runner"
 )
 
 // version is set by release builds with -ldflags "-X main.version=…".
 var version = ""
 
 func main() {
-	runner.Monitor()
 	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.Options{
 		Version:  versionString(),
 		Commands: []*cobra.Command{serveCommand(), adminCommand()},

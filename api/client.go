@@ -140,7 +140,7 @@ func NormalizeURL(raw string) (string, error) { return checkURL(raw, true) }
 func checkURL(raw string, allowInsecure bool) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil || u.Host == "" || u.Hostname() == "" {
-		return "", errors.New("the server's URL is incomplete: write it with https:// (or http:// for this machine), as in https://infsh.example.com or http://127.0.0.1:8080")
+		return "", errors.New("the server's URL is not one: it looks like https://infsh.example.com")
 	}
 	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
 	if u.User != nil {

@@ -66,7 +66,7 @@ func Main(ctx context.Context, args []string, opts Options) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !p.started && !isReported(err) {
-		err = &usageError{msg: err.Error() + "\nUsage: " + cmd.UseLine(), command: cmd.CommandPath()}
+		err = &usageError{msg: err.Error(), command: cmd.CommandPath()}
 	}
 	if err == nil {
 		err = p.writeErr
@@ -118,23 +118,6 @@ with its command's code.`,
 		p.secretsCommand(), p.appCommand(), p.runCommand(), p.envCommand(), p.redactCommand(), p.scanCommand(), p.whyCommand(), p.integrationsCommand(), p.webhooksCommand(), p.manCommand(), p.versionCommand(),
 	)
 	root.AddCommand(opts.Commands...)
-	// Cobra's own commands would answer what they don't know with a help page, and
-	// call that a success.
-	root.InitDefaultCompletionCmd()
-	root.InitDefaultHelpCmd()
-	for _, c := range root.Commands() {
-		switch c.Name() {
-		case "completion":
-			c.Args, c.RunE = cobra.ArbitraryArgs, group
-		case "help":
-			c.Args = func(_ *cobra.Command, args []string) error {
-				if topic, rest, err := root.Find(args); err == nil && len(rest) > 0 {
-					return group(topic, rest)
-				}
-				return nil
-			}
-		}
-	}
 	return root, p
 }
 

@@ -121,11 +121,6 @@ name undoes that.`,
   infsh app approve acme/summarizer --bind HF_TOKEN=HUGGINGFACE_TOKEN`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, key := range args[1:] {
-				if strings.Contains(key, "=") {
-					return Usage("a key is named alone; to give the app another key's value, write --bind DECLARED=TEAMKEY")
-				}
-			}
 			in := api.GrantApproval{Keys: args[1:], Bind: map[string]string{}}
 			for _, b := range binds {
 				declared, source, ok := strings.Cut(b, "=")

@@ -109,7 +109,7 @@ func (p *program) scan(ctx context.Context, s *session, dir string, history bool
 	for _, line := range found {
 		p.printf("%s\n", line)
 	}
-	p.notef("%s looked at, %s looked for.", counted(c.files, "file", "files"), counted(len(prints.Fingerprints), "secret", "secrets"))
+	p.notef("%d files looked at, %d secrets looked for.", c.files, len(prints.Fingerprints))
 	if len(found) > 0 {
 		return fail(ExitFailure, "the team's secrets are in these files: replace what has left this machine at its service, then here with `infsh secrets set`")
 	}

@@ -94,10 +94,7 @@ func describeBadRune(s string, i int, r rune) string {
 	case r == ' ':
 		return fmt.Sprintf("the name %s a space; %s", where, allowed)
 	case r == '-' || r == '.':
-		if i == 0 {
-			return fmt.Sprintf("the name starts with %q; write an underscore instead", r)
-		}
-		return fmt.Sprintf("the name has %q after %q; write an underscore instead", r, excerpt(s[:i]))
+		return fmt.Sprintf("the name %s %q; write an underscore instead", where, r)
 	case r == utf8.RuneError:
 		return fmt.Sprintf("the name %s a byte that is not UTF-8 text; %s", where, allowed)
 	case r >= utf8.RuneSelf:

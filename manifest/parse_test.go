@@ -109,7 +109,7 @@ func TestParseRefusesWithTheLine(t *testing.T) {
 		"unknown field twice":  {"env:\n  a: 1\n  a: 2\n", `3: "a" stands here for the second time`},
 
 		// Names.
-		"bad name":            {"secrets:\n- key: OPENAI-API-KEY\n", `2: the name has '-' after "OPENAI"; write an underscore`},
+		"bad name":            {"secrets:\n- key: OPENAI-API-KEY\n", `2: the name has, after "OPENAI", '-'; write an underscore`},
 		"name with a break":   {"secrets:\n- key: \"A\\n\"\n", `2: the name ends with a line break, after "A"`},
 		"empty name":          {"secrets:\n- key: \"\"\n", "2: the name is missing"},
 		"refused name":        {keyA + "- key: LD_PRELOAD\n", "3: LD_PRELOAD is not allowed: it tells the dynamic loader"},

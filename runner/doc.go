@@ -46,23 +46,29 @@
 // SIGTTOU wherever there is such a terminal. If the command is stopped by Ctrl-Z,
 // so is this process with its job, and the shell's fg or bg continues both.
 //
-// A command with a terminal and keyboard of its own is watched by a further
-// process (see [Monitor]), without which no terminal could stop it.
-//
 // [Command.Signals] are sent in any case: they are from this program.
+//
+// # Processes
+//
+// The command's parent is a monitor: this program once more, without the credential
+// (see package monitor). When this process is killed, with SIGKILL too, the monitor
+// ends the command and all that it started, also what has left its group or session
+// or is a daemon by now; not what runs as another user. When the command ends by
+// itself, what it left behind runs on, as without this package. A monitor that is
+// killed takes the command along; killed together with this process, it leaves what
+// the command started. Without /proc there is none: then the command alone is killed
+// with this process.
 //
 // # Systems
 //
-// All of the above holds on Linux. There the command is also killed when this
-// process is (its own children are not, but for those in the foreground of its
-// terminal, which are hung up), and this process is neither dumpable nor traceable
-// by its user, nor leaves a core file; the command keeps its own core limit, and a
-// core file of it would hold its environment. Killed with SIGKILL, this process
-// leaves the outer terminal as it was set for the command; `reset` helps.
+// All of the above holds on Linux. There this process is also neither dumpable nor
+// traceable by its user, nor leaves a core file; the command keeps its own core
+// limit, and a core file of it would hold its environment. Killed with SIGKILL, this
+// process leaves the outer terminal as it was set for the command; `reset` helps.
 //
-// On macOS and other Unix systems, outputs are always pipes, there is no [Mount], descriptors that this
-// process inherited reach the command, a command outlives its killed runner, and
-// [Harden] does nothing. On Windows, furthermore, signals are limited to Ctrl-C,
-// which the console sends to both; cancelling kills at once; and the code is the
-// one that the system reports.
+// On macOS and other Unix systems, outputs are always pipes, there is no [Mount] and
+// no monitor, descriptors that this process inherited reach the command, a command
+// outlives its killed runner, and [Harden] does nothing. On Windows, furthermore,
+// signals are limited to Ctrl-C, which the console sends to both; cancelling kills at
+// once; and the code is the one that the system reports.
 package runner

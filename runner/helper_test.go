@@ -26,7 +26,6 @@ import (
 // TestMain makes the test binary the commands of the tests as well:
 // `BINARY helper NAME ARG…`.
 func TestMain(m *testing.M) {
-	runner.Monitor()
 	if len(os.Args) > 2 && os.Args[1] == "helper" {
 		os.Exit(helpers[os.Args[2]](os.Args[3:]))
 	}

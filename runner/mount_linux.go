@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"infsh/redact"
+	"infsh/runner/monitor"
 )
 
 // Mount is a folder with a file for each secret, for programs that read NAME_FILE.
@@ -28,9 +29,6 @@ type Mount struct {
 	keeper *exec.Cmd
 	alive  *os.File // the keeper's standard input ends with this process
 }
-
-// keeperName is the keeper's argv[0].
-const keeperName = "infsh: mount keeper"
 
 // lockPatience is how long a mount waits for the keeper of a run that was killed.
 const lockPatience = 2 * time.Second
@@ -145,9 +143,6 @@ func instead(dir string) string {
 // keep starts the keeper. It is not waited for: once it is forked it will see this
 // process's end, however early that comes. Descriptor 3 keeps the lock with it.
 func (m *Mount) keep() error {
-	if !monitorReady {
-		return nil // a program that does not call Monitor
-	}
 	theirs, alive, err := os.Pipe()
 	if err != nil {
 		return err
@@ -156,7 +151,7 @@ func (m *Mount) keep() error {
 	m.alive = alive
 	keeper := &exec.Cmd{
 		// Not the name of the file, which may have been replaced since.
-		Path: "/proc/self/exe", Args: []string{keeperName, m.dir, fmt.Sprint(m.made)},
+		Path: "/proc/self/exe", Args: []string{monitor.KeeperName, m.dir, fmt.Sprint(m.made)},
 		Env: []string{}, Dir: m.dir, Stdin: theirs, ExtraFiles: []*os.File{m.lock},
 		// No terminal and no signal to a job reaches it.
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
@@ -166,35 +161,6 @@ func (m *Mount) keep() error {
 	}
 	m.keeper = keeper
 	return nil
-}
-
-// keeper waits for the end of the process that started it, and removes what is
-// left of its mount. It is in the folder, which may have got another name.
-func keeper(dir string, made bool) int {
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	here, err := os.OpenRoot(".")
-	if err != nil || remove(here, nil) != nil {
-		return 1
-	}
-	if made {
-		_ = os.Remove(dir)
-	}
-	return 0
-}
-
-// remove removes all files but those of keys.
-func remove(root *os.Root, keys []string) error {
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, entry := range entries {
-		if !slices.Contains(keys, entry.Name()) {
-			failed = append(failed, root.Remove(entry.Name()))
-		}
-	}
-	return errors.Join(failed...)
 }
 
 // file is where a secret is.
@@ -209,7 +175,7 @@ func (m *Mount) write(secrets []redact.Needle) error {
 		}
 		keys = append(keys, secret.Key)
 	}
-	return remove(m.root, keys)
+	return monitor.RemoveFiles(m.root, func(name string) bool { return slices.Contains(keys, name) })
 }
 
 func (m *Mount) writeFile(secret redact.Needle) (err error) {
@@ -235,7 +201,7 @@ func (m *Mount) Close() error {
 	if m == nil || m.root == nil {
 		return nil
 	}
-	err := remove(m.root, nil)
+	err := monitor.RemoveFiles(m.root, func(string) bool { return false })
 	if err == nil && m.made {
 		err = os.Remove(m.dir)
 	}

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"syscall"
@@ -24,9 +25,20 @@ func start(cmd *exec.Cmd, term *terminal) (running, error) {
 	return startHere(cmd, term)
 }
 
+func startChild(cmd *exec.Cmd) (child, error) {
+	m, err := startMonitored(cmd, false)
+	if errors.Is(err, errNoMonitor) {
+		// Without one, what the command starts outlives a killed runner.
+		return startDirect(cmd)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 // attributes ends the command when this process is killed: a command that nobody
-// masks or watches any more must not keep the secrets. What it started itself is
-// not reached.
+// masks or watches any more must not keep the secrets.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -4,7 +4,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -14,12 +13,27 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"infsh/runner/monitor"
 )
+
+// child is the command, as a child of this process or of a monitor.
+type child interface {
+	Signal(os.Signal) error
+	// next waits until the command stops or ends.
+	next() syscall.WaitStatus
+	// await does so for a command that stopped, and resume continues that before,
+	// unless somebody else did.
+	await() syscall.WaitStatus
+	resume() syscall.WaitStatus
+	// end is called when the command has ended.
+	end()
+}
 
 // process is a running command. It stays in this process's group: the terminal
 // and the shell treat both as one job.
 type process struct {
-	*os.Process
+	child
 	term    *terminal // nil where the command prints into pipes
 	signals chan os.Signal
 	stop    chan struct{}
@@ -27,41 +41,30 @@ type process struct {
 }
 
 // startHere starts cmd, whose files must all be *os.File. The goroutine keeps its
-// thread until wait returns: the kernel ends the command with the thread that
-// started it (PR_SET_PDEATHSIG in prctl(2)).
+// thread until wait returns: the kernel tells the monitor, or ends the command,
+// when the thread that started it ends (PR_SET_PDEATHSIG in prctl(2)).
 func startHere(cmd *exec.Cmd, term *terminal) (*process, error) {
 	p := &process{term: term, signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{})}
 	// Before the start, lest a signal end this process in between.
-	signal.Notify(p.signals, catchable()...)
-	cmd.SysProcAttr = attributes()
+	signal.Notify(p.signals, monitor.Catchable()...)
 	runtime.LockOSThread()
-	if err := cmd.Start(); err != nil {
+	var err error
+	if p.child, err = startChild(cmd); err != nil {
 		runtime.UnlockOSThread()
 		signal.Stop(p.signals)
 		return nil, err
 	}
-	p.Process = cmd.Process
-	restoreLimits(p.Pid)
 	return p, nil
 }
 
-// catchable returns the signals to forward: all but those that the kernel or the
-// Go runtime sends this process for its own sake, and those that were ignored
-// when it started (nohup), which the command ignores by inheritance as long as
-// no handler is set for them. SIGPIPE is caught and not forwarded, so that a
-// failed write is an error here and not our end.
-func catchable() []os.Signal {
-	own := []syscall.Signal{syscall.SIGCHLD, syscall.SIGURG, syscall.SIGKILL, syscall.SIGSTOP,
-		syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGPROF}
-	var list []os.Signal
-	for s := syscall.Signal(1); s < 65; s++ {
-		// 32 and 33 belong to the C library's threads.
-		if s == 32 || s == 33 || slices.Contains(own, s) || signal.Ignored(s) {
-			continue
-		}
-		list = append(list, s)
+// startDirect starts the command as a child of this process.
+func startDirect(cmd *exec.Cmd) (child, error) {
+	cmd.SysProcAttr = attributes()
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
-	return list
+	restoreLimits(cmd.Process.Pid)
+	return direct{cmd.Process}, nil
 }
 
 // wait forwards signals until the command has ended, and returns its exit code.
@@ -72,7 +75,7 @@ func (p *process) wait(ctx context.Context, more <-chan os.Signal, grace time.Du
 	close(p.stop)
 	<-p.ended
 	signal.Stop(p.signals)
-	_ = p.Release()
+	p.end()
 	return exitCode(status)
 }
 
@@ -83,35 +86,19 @@ func exitCode(status syscall.WaitStatus) int {
 	return status.ExitStatus()
 }
 
-// reap waits here and not in os.Process, which does not tell when the command
-// stops. Where that was the terminal's doing, this process stops as well, so that
-// the shell sees that the job has stopped (Ctrl-Z).
+// reap waits for the end. Where the terminal stopped the command, this process
+// stops as well, so that the shell sees that the job has stopped (Ctrl-Z).
 func (p *process) reap() syscall.WaitStatus {
-	var status syscall.WaitStatus
-	options := syscall.WUNTRACED
-	for {
-		pid, err := syscall.Wait4(p.Pid, &status, options, nil)
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		options = syscall.WUNTRACED
-		switch {
-		case err != nil:
-			// It was waited for elsewhere: its code is lost.
-			return syscall.WaitStatus(1 << 8)
-		case pid == 0:
-			// This process was continued alone. A shell continues the whole group;
-			// doing it again would undo a Ctrl-Z that came since.
-			_ = p.Signal(syscall.SIGCONT)
-		case status.Stopped():
-			if slices.Contains(jobStops, status.StopSignal()) && hasTerminal() {
-				stopSelf()
-				options = syscall.WUNTRACED | syscall.WCONTINUED | syscall.WNOHANG
-			}
-		case !status.Continued():
-			return status
+	status := p.next()
+	for status.Stopped() {
+		if slices.Contains(jobStops, status.StopSignal()) && hasTerminal() {
+			stopSelf()
+			status = p.resume()
+		} else {
+			status = p.await()
 		}
 	}
+	return status
 }
 
 // jobStops are the signals with which a terminal stops a job.
@@ -130,7 +117,7 @@ func (p *process) forward(ctx context.Context, more <-chan os.Signal, grace time
 			kill = time.After(grace)
 			_ = p.Signal(syscall.SIGTERM)
 		case <-kill:
-			_ = p.Kill()
+			_ = p.Signal(syscall.SIGKILL)
 		case s := <-more:
 			_ = p.Signal(s)
 		case s := <-p.signals:

@@ -89,16 +89,8 @@ func TestNoCommandIsLeftWhenTheRunnerIsKilled(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	poll := []unix.PollFd{{Fd: int32(child), Events: unix.POLLIN}}
-	for {
-		n, err := unix.Poll(poll, 10_000)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n != 1 {
-			t.Errorf("the command lives on: %v", err)
-		}
-		return
+	if !ends(child) {
+		t.Error("the command lives on")
 	}
 }
 
@@ -265,5 +257,60 @@ func TestAPromptIsNotHeldBack(t *testing.T) {
 	}
 	if string(prompt) != "Password: " {
 		t.Errorf("got %q", prompt)
+	}
+}
+
+// What the command started goes with it, also what left its group and its session,
+// and whose parent has ended.
+func TestNothingIsLeftOfTheCommandWhenTheRunnerIsKilled(t *testing.T) {
+	cmd, out := started(t, []string{"sh", "-c", `sleep 300 & echo "pid $!"; setsid sh -c 'sleep 300 & echo "pid $!"'; wait`}, nil)
+	var fds []int
+	for range 2 {
+		var pid int
+		if _, err := fmt.Sscanf(lines(t, out, "pid"), "pid %d", &pid); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		defer func() { _ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) }()
+		fds = append(fds, fd)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for i, fd := range fds {
+		if !ends(fd) {
+			t.Errorf("process %d lives on", i)
+		}
+	}
+}
+
+// ends waits for the end of the process of a pidfd.
+func ends(pidfd int) bool {
+	poll := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(poll, 10_000)
+		if err != unix.EINTR {
+			return err == nil && n == 1
+		}
+	}
+}
+
+// The monitor takes its command along when it is killed itself, and the runner ends.
+func TestAKilledMonitorEndsTheRun(t *testing.T) {
+	cmd, out := started(t, []string{"sh", "-c", `echo "parent $PPID"; exec sleep 300`}, nil)
+	var monitor int
+	if _, err := fmt.Sscanf(lines(t, out, "parent"), "parent %d", &monitor); err != nil {
+		t.Fatal(err)
+	}
+	if monitor == cmd.Process.Pid {
+		t.Fatal("there is no monitor")
+	}
+	_ = unix.Kill(monitor, unix.SIGKILL)
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 137 {
+		t.Errorf("exit code %d", cmd.ProcessState.ExitCode())
 	}
 }

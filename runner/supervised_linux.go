@@ -3,26 +3,24 @@ package runner
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"infsh/runner/monitor"
 )
 
 // supervised is a command on a terminal of its own, behind a monitor.
 type supervised struct {
+	*monitored
 	term    *terminal
-	monitor *os.Process
-	control *os.File
-	orders  sync.Mutex    // over what is sent through control
 	own     atomic.Bool   // a SIGTSTP is to come that this process sent itself
 	seen    chan struct{} // it came
 	signals chan os.Signal
@@ -30,53 +28,27 @@ type supervised struct {
 	ended   chan struct{}
 }
 
-// startSupervised starts a monitor, and that the command. Its errors are those of
-// the command's execve(2).
 func startSupervised(cmd *exec.Cmd, term *terminal) (*supervised, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "control")
-	defer theirs.Close()
 	s := &supervised{
-		term: term, control: os.NewFile(uintptr(pair[0]), "control"),
+		term: term,
 		seen: make(chan struct{}, 1), signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
-	attr := attributes()
-	attr.Setsid, attr.Setctty, attr.Ctty = true, true, 1
-	monitor := &exec.Cmd{
-		// Not the name of the file, which may have been replaced since.
-		Path: "/proc/self/exe", Args: append([]string{monitorName, limits(), cmd.Path}, cmd.Args...),
-		Env: cmd.Env, Stdin: cmd.Stdin, Stdout: cmd.Stdout, Stderr: cmd.Stderr,
-		ExtraFiles: []*os.File{theirs}, SysProcAttr: attr,
-	}
-	signal.Notify(s.signals, catchable()...)
+	signal.Notify(s.signals, monitor.Catchable()...)
 	runtime.LockOSThread()
 	fail := func(err error) (*supervised, error) {
 		runtime.UnlockOSThread()
 		signal.Stop(s.signals)
-		s.control.Close()
 		return nil, err
 	}
-	if err := monitor.Start(); err != nil {
+	var err error
+	if s.monitored, err = startMonitored(cmd, true); err != nil {
 		return fail(err)
-	}
-	s.monitor = monitor.Process
-	theirs.Close()
-	m, err := receive(s.control)
-	if err != nil || m.kind != hasStarted {
-		_, _ = s.monitor.Wait()
-		if m.kind == hasFailed && m.number != 0 {
-			return fail(syscall.Errno(m.number))
-		}
-		return fail(errors.New("the process that watches the command did not start"))
 	}
 	// A read or a change of settings from the background is then an error here,
 	// instead of a stop of this process. The command is not concerned any more.
 	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
 	if err := term.read(); err != nil {
-		_ = s.monitor.Kill()
+		s.control.Close() // which ends the command
 		_, _ = s.monitor.Wait()
 		return fail(err)
 	}
@@ -91,22 +63,21 @@ func (s *supervised) wait(ctx context.Context, more <-chan os.Signal, grace time
 	<-s.ended
 	signal.Stop(s.signals)
 	signal.Reset(syscall.SIGTTIN, syscall.SIGTTOU)
-	_, _ = s.monitor.Wait()
-	s.control.Close()
+	s.end()
 	return exitCode(status)
 }
 
 // follow returns the status with which the command ended.
 func (s *supervised) follow() syscall.WaitStatus {
 	for {
-		m, err := receive(s.control)
+		m, err := monitor.Receive(s.control)
 		if err != nil {
 			// The monitor was killed, and the command with it.
 			return syscall.WaitStatus(syscall.SIGKILL)
 		}
-		status := syscall.WaitStatus(m.number)
+		status := syscall.WaitStatus(m.Number)
 		switch {
-		case m.kind == hasContinued:
+		case m.Kind == monitor.HasContinued:
 			// Not before: a key that stops the command would come too early.
 			_ = s.term.read()
 		case !status.Stopped():
@@ -122,7 +93,7 @@ func (s *supervised) follow() syscall.WaitStatus {
 func (s *supervised) suspend() {
 	s.orders.Lock() // What comes now is for the command when it runs on.
 	if orphaned() {
-		_ = message{kind: doContinue}.send(s.control)
+		_ = monitor.Message{Kind: monitor.DoContinue}.Send(s.control)
 		s.orders.Unlock()
 		return
 	}
@@ -136,7 +107,7 @@ func (s *supervised) suspend() {
 		s.own.Store(false)
 	}
 	stopSelf()
-	_ = message{kind: doContinue}.send(s.control)
+	_ = monitor.Message{Kind: monitor.DoContinue}.Send(s.control)
 	s.orders.Unlock()
 }
 
@@ -173,12 +144,7 @@ func parentOf(pid int) (parent int, err error) {
 
 func (s *supervised) forward(ctx context.Context, more <-chan os.Signal, grace time.Duration) {
 	defer close(s.ended)
-	pass := func(sig os.Signal) {
-		s.orders.Lock()
-		defer s.orders.Unlock()
-		// It fails only where the command has ended.
-		_ = message{doSignal, uint32(sig.(syscall.Signal))}.send(s.control)
-	}
+	pass := func(sig os.Signal) { _ = s.Signal(sig) }
 	cancelled := ctx.Done()
 	var kill <-chan time.Time
 	for {

@@ -34,7 +34,7 @@ func openTerminal(c Command) (*terminal, error) {
 		return nil, nil
 	}
 	t := &terminal{outer: outer}
-	if in, ok := c.Stdin.(*os.File); ok && monitorReady {
+	if in, ok := c.Stdin.(*os.File); ok {
 		t.keyboard = terminalFile(in)
 	}
 	master, slave, err := pty.Open()

@@ -10,9 +10,6 @@ import (
 // terminal: only Linux has one here, see the package's documentation.
 type terminal struct{ master *os.File }
 
-// Monitor does nothing on this system.
-func Monitor() {}
-
 func openTerminal(Command) (*terminal, error) { return nil, nil }
 
 func (*terminal) output(io.Writer) *os.File     { return nil }

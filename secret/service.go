@@ -301,9 +301,9 @@ func (s *Service) Delete(ctx context.Context, actor team.Actor, key string) erro
 // use before. The history only grows by it; Activate goes back without a new
 // version.
 //
-// Errors: problem.SecretNotFound, problem.NotFound if that version is not kept,
-// problem.InvalidField (field version) if it is the one in use or a staged one,
-// and those of audit.Guard.
+// Errors: problem.SecretNotFound, problem.InvalidField (field version) if that
+// version is not kept, is the one in use or a staged one, and those of
+// audit.Guard.
 func (s *Service) Rollback(ctx context.Context, actor team.Actor, key string, to int64) (Secret, error) {
 	if err := audit.Guard(ctx, s.store, actor, team.RollbackSecret, auditKey(key)); err != nil {
 		return Secret{}, err
@@ -322,11 +322,8 @@ func (s *Service) Rollback(ctx context.Context, actor team.Actor, key string, to
 			return problem.Invalid("version", "version %d of %s is the current one already", to, r.Key)
 		}
 		old, err := tx.Sealed(ctx, r.TeamID, r.ID, to)
-		if errors.Is(err, problem.NotFound) {
-			return notKept(r, to)
-		}
 		if err != nil {
-			return err
+			return problem.Invalid("version", "version %d of %s is not kept; `infsh secrets history %s` lists those that are", to, r.Key, r.Key)
 		}
 		if old.Staged {
 			return problem.Invalid("version", "version %d of %s is staged and was never in use, so there is no way back to it; `infsh secrets activate %s --version %d` uses it", to, r.Key, r.Key, to)

@@ -15,8 +15,8 @@ import (
 // activating the other one again. Activating the version in use changes
 // nothing, and the outcome says so.
 //
-// Errors: problem.SecretNotFound, problem.NotFound if that version is
-// not kept, ErrCorrupt if it does not open, and those of
+// Errors: problem.SecretNotFound, problem.InvalidField (field version) if that
+// version is not kept, ErrCorrupt if it does not open, and those of
 // audit.Guard.
 func (s *Service) Activate(ctx context.Context, actor team.Actor, key string, number int64) (Written, error) {
 	if err := audit.Guard(ctx, s.store, actor, team.ActivateSecret, auditKey(key)); err != nil {
@@ -52,16 +52,11 @@ func (s *Service) Activate(ctx context.Context, actor team.Actor, key string, nu
 	return out, nil
 }
 
-// notKept says that there is no such version, or not any more.
-func notKept(r Record, number int64) error {
-	return problem.New(problem.NotFound, "Not found: version %d of %s is not kept. `infsh secrets history %s` lists those that are.", number, r.Key, r.Key)
-}
-
 // use makes a kept version the one in use, and returns the record as it is then.
 func (s *Service) use(ctx context.Context, tx Tx, actor team.Actor, dek *envelope.DEK, r Record, number int64) (Record, error) {
 	sealed, err := tx.Sealed(ctx, r.TeamID, r.ID, number)
 	if errors.Is(err, problem.NotFound) {
-		return Record{}, notKept(r, number)
+		return Record{}, problem.Invalid("version", "version %d of %s is not kept; `infsh secrets history %s` lists those that are", number, r.Key, r.Key)
 	}
 	if err != nil {
 		return Record{}, err

@@ -106,7 +106,7 @@ func TestStageAndActivate(t *testing.T) {
 			t.Errorf("the next version is %d", written.Version)
 		}
 		for _, number := range []int64{0, -1, 4, 99} {
-			if _, err := w.secrets.Activate(t.Context(), w.owner, "OPENAI_API_KEY", number); !errors.Is(err, problem.NotFound) {
+			if _, err := w.secrets.Activate(t.Context(), w.owner, "OPENAI_API_KEY", number); !errors.Is(err, problem.InvalidField) {
 				t.Errorf("activate version %d: %v", number, err)
 			}
 		}
@@ -264,7 +264,7 @@ func TestConcurrentStaging(t *testing.T) {
 						return
 					}
 					made <- written.Stored
-					if _, err := w.secrets.Activate(t.Context(), w.owner, "OPENAI_API_KEY", written.Stored); err != nil && !errors.Is(err, problem.NotFound) {
+					if _, err := w.secrets.Activate(t.Context(), w.owner, "OPENAI_API_KEY", written.Stored); err != nil && !errors.Is(err, problem.InvalidField) {
 						t.Error(err)
 					}
 				}

@@ -1,0 +1,252 @@
+package monitor
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"unsafe"
+)
+
+// Name is a monitor's argv[0].
+const Name = "infsh: monitor"
+
+// ControlFD is the monitor's end of its connection to the runner.
+const ControlFD = 3
+
+// Arguments are the argv of a monitor. Its environment and its standard streams are
+// the command's.
+func Arguments(ownTerminal bool, path string, argv []string) []string {
+	place := "job"
+	if ownTerminal {
+		place = "terminal"
+	}
+	return append([]string{Name, place, Limits(), path}, argv...)
+}
+
+func init() {
+	switch {
+	case len(os.Args) > 4 && os.Args[0] == Name:
+		os.Exit(start(os.Args[1] == "terminal", os.Args[2], os.Args[3], os.Args[4:]))
+	case len(os.Args) == 3 && os.Args[0] == KeeperName:
+		os.Exit(keep(os.Args[1], os.Args[2] == "true"))
+	}
+}
+
+type monitor struct {
+	control     *os.File
+	ownTerminal bool
+	command     *os.Process
+	resume      chan byte     // what to do with a command that stopped
+	done        chan struct{} // the runner is
+	abandoned   chan struct{} // the runner has ended without a word
+}
+
+func start(ownTerminal bool, limits, path string, argv []string) int {
+	// The kernel ends the command with the thread that started it.
+	runtime.LockOSThread()
+	m := &monitor{
+		control: os.NewFile(ControlFD, "control"), ownTerminal: ownTerminal,
+		resume: make(chan byte), done: make(chan struct{}), abandoned: make(chan struct{}),
+	}
+	syscall.CloseOnExec(ControlFD)
+	// What the command's processes leave behind becomes this one's child.
+	if Harden() != nil || prctl(prSetChildSubreaper, 1) != nil {
+		return 1
+	}
+	adoptLimits(limits)
+	// They are the runner's to pass on; a hung up terminal tells this one, too.
+	signal.Notify(make(chan os.Signal, 1), Catchable()...)
+
+	var err error
+	m.command, err = os.StartProcess(path, argv, &os.ProcAttr{
+		Env: os.Environ(), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: ownTerminal},
+	})
+	if err != nil {
+		var number syscall.Errno
+		errors.As(err, &number)
+		_ = Message{HasFailed, uint32(number)}.Send(m.control)
+		return 1
+	}
+	RestoreLimits(m.command.Pid)
+	if ownTerminal {
+		// Not before the start, since the command would ignore them as well.
+		signal.Ignore(syscall.SIGTTOU, syscall.SIGTTIN)
+		setForeground(m.command.Pid)
+	} else {
+		releaseStreams()
+	}
+	// Where the runner is gone already, obey finds out.
+	_ = Message{HasStarted, uint32(m.command.Pid)}.Send(m.control)
+	go m.obey()
+	m.watch()
+	select {
+	case <-m.done:
+	case <-m.abandoned:
+		endChildren()
+	}
+	return 0
+}
+
+// releaseStreams lets go of the pipes, which have their end when the command has
+// closed them.
+func releaseStreams() {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	for fd := range 3 {
+		_ = syscall.Dup3(int(null.Fd()), fd, syscall.O_CLOEXEC)
+	}
+	null.Close()
+}
+
+// obey does what the runner orders.
+func (m *monitor) obey() {
+	for {
+		order, err := Receive(m.control)
+		if err != nil {
+			_ = m.command.Kill()
+			if m.ownTerminal {
+				_ = syscall.Kill(-m.command.Pid, syscall.SIGKILL)
+			}
+			close(m.abandoned)
+			return
+		}
+		switch order.Kind {
+		case DoSignal:
+			_ = m.command.Signal(syscall.Signal(order.Number))
+		case DoContinue:
+			setForeground(m.command.Pid)
+			_ = syscall.Kill(-m.command.Pid, syscall.SIGCONT)
+			_ = Message{Kind: HasContinued}.Send(m.control)
+		case DoResume, DoWait:
+			m.resume <- order.Kind
+		case Done:
+			close(m.done)
+			return
+		}
+	}
+}
+
+// watch reports what becomes of the command until it has ended. It waits by itself,
+// since os.Process does not tell when a command stops.
+func (m *monitor) watch() {
+	pid := m.command.Pid
+	whom, options := -1, syscall.WUNTRACED // what was left behind is waited for, too
+	for {
+		var status syscall.WaitStatus
+		got, err := syscall.Wait4(whom, &status, options, nil)
+		if errors.Is(err, syscall.EINTR) || got > 0 && got != pid {
+			continue
+		}
+		whom, options = -1, syscall.WUNTRACED
+		switch {
+		case err != nil:
+			// It was waited for elsewhere, which nothing here does.
+			_ = Message{HasChanged, 1 << 8}.Send(m.control)
+			return
+		case got == 0:
+			// The runner was continued alone. A shell continues the whole group;
+			// doing it again would undo a Ctrl-Z that came since.
+			_ = m.command.Signal(syscall.SIGCONT)
+		case status.Continued():
+		case status.Stopped() && m.ownTerminal:
+			if early(status.StopSignal(), pid) {
+				_ = syscall.Kill(-pid, syscall.SIGCONT)
+			} else {
+				_ = Message{HasChanged, uint32(status)}.Send(m.control)
+			}
+		case status.Stopped():
+			_ = Message{HasChanged, uint32(status)}.Send(m.control)
+			select {
+			case what := <-m.resume:
+				if what == DoResume {
+					whom, options = pid, syscall.WUNTRACED|syscall.WCONTINUED|syscall.WNOHANG
+				}
+			case <-m.abandoned:
+			}
+		default:
+			if m.ownTerminal {
+				// When a session's leader ends, its foreground gets SIGHUP; what the
+				// command left behind should run on.
+				setForeground(syscall.Getpgrp())
+			}
+			_ = Message{HasChanged, uint32(status)}.Send(m.control)
+			return
+		}
+	}
+}
+
+// early reports that the command was stopped because it asked for the terminal
+// before it had been made its foreground.
+func early(s syscall.Signal, pid int) bool {
+	if s != syscall.SIGTTIN && s != syscall.SIGTTOU {
+		return false
+	}
+	var group int32
+	_, _, err := syscall.Syscall(syscall.SYS_IOCTL, os.Stdout.Fd(), syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&group)))
+	return err == 0 && int(group) == pid
+}
+
+func setForeground(group int) {
+	number := int32(group)
+	_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, os.Stdout.Fd(), syscall.TIOCSPGRP, uintptr(unsafe.Pointer(&number)))
+}
+
+// endChildren ends what the command left behind. The children of what is killed
+// become this process's own, until there are none; a child of another user's is
+// not ours to end.
+func endChildren() {
+	for {
+		killed := 0
+		for _, pid := range children() {
+			if syscall.Kill(pid, syscall.SIGKILL) == nil {
+				killed++
+			}
+		}
+		if killed == 0 {
+			return
+		}
+		for range killed {
+			for {
+				if _, err := syscall.Wait4(-1, nil, 0, nil); !errors.Is(err, syscall.EINTR) {
+					break
+				}
+			}
+		}
+	}
+}
+
+// children reads proc_pid_stat(5): the name in parentheses may hold anything.
+func children() []int {
+	var list []int
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	own := " " + strconv.Itoa(os.Getpid()) + " "
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		text, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		end := len(text) - 1
+		for end >= 0 && text[end] != ')' {
+			end--
+		}
+		// ") S PPID "
+		const state = len(") S")
+		if rest := text[max(end, 0):]; len(rest) > state+len(own) && string(rest[state:state+len(own)]) == own {
+			list = append(list, pid)
+		}
+	}
+	return list
+}
