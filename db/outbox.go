@@ -55,15 +55,33 @@ func enqueue(ctx context.Context, q querier, m webhook.Message) error {
 
 // Due implements webhook.Outbox. Of each endpoint it is the message that has
 // waited longest, and none while another is on its way, or is leased to nobody
-// since the endpoint asked for a pause.
-func (o *Outbox) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+// since the endpoint asked for a pause. Teams take turns, and what a team has on
+// its way counts as turns that it had.
+func (o *Outbox) Due(ctx context.Context, now time.Time, room webhook.Room) ([]string, error) {
 	var ids []string
-	err := o.db.statement().list(ctx, &ids, `SELECT id FROM (
-			SELECT m.id, m.next_at, ROW_NUMBER() OVER (PARTITION BY m.webhook_id ORDER BY m.next_at, m.id) AS place
+	at := micros(now)
+	err := o.db.statement().list(ctx, &ids, `WITH due AS (
+			SELECT m.id, m.team_id, m.next_at, CASE WHEN w.failing_since > 0 THEN 1 ELSE 0 END AS failing,
+				ROW_NUMBER() OVER (PARTITION BY m.webhook_id ORDER BY m.next_at, m.id) AS place
 			FROM webhook_messages m JOIN webhooks w ON w.id = m.webhook_id AND w.enabled = 1
 			WHERE m.state = 'pending' AND m.next_at <= ? AND NOT EXISTS (
 				SELECT 1 FROM webhook_messages o WHERE o.webhook_id = m.webhook_id AND o.state = 'pending' AND o.leased_until > ?)
-		) AS due WHERE place = 1 ORDER BY next_at LIMIT ?`, micros(now), micros(now), limit)
+		), busy AS (
+			SELECT m.team_id, CASE WHEN w.failing_since > 0 THEN 1 ELSE 0 END AS failing, COUNT(*) AS messages
+			FROM webhook_messages m JOIN webhooks w ON w.id = m.webhook_id
+			WHERE m.state = 'pending' AND m.next_at <= ? AND m.leased_until > ?
+			GROUP BY 1, 2
+		), turns AS (
+			SELECT due.id, due.next_at, due.failing,
+				COALESCE(busy.messages, 0) + ROW_NUMBER() OVER (PARTITION BY due.team_id, due.failing ORDER BY due.next_at, due.id) AS turn
+			FROM due LEFT JOIN busy ON busy.team_id = due.team_id AND busy.failing = due.failing
+			WHERE due.place = 1
+		), places AS (
+			SELECT id, next_at, failing, turn, ROW_NUMBER() OVER (PARTITION BY failing ORDER BY turn, next_at, id) AS place
+			FROM turns WHERE failing = 0 AND turn <= ? OR failing = 1 AND turn <= ?
+		)
+		SELECT id FROM places WHERE failing = 0 OR place <= ? ORDER BY turn, next_at, id LIMIT ?`,
+		at, at, at, at, room.Team, room.TeamFailing, room.Failing, room.All)
 	return ids, err
 }
 

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,8 +23,11 @@ import (
 const (
 	// interval is how often the outbox is looked into.
 	interval = time.Second
-	// parallel is how many messages an instance sends at once.
-	parallel = 8
+	// parallel is how many messages an instance sends at once. Endpoints whose
+	// last message failed have a part of that, so that others always find room.
+	parallel, parallelFailing = 32, 16
+	// perTeam and perTeamFailing are a team's parts of these, of all instances.
+	perTeam, perTeamFailing = 4, 2
 	// timeout bounds a whole delivery, and leaseFor is longer: a message whose
 	// sender has died is due again after it.
 	timeout  = 15 * time.Second
@@ -52,13 +54,19 @@ type Sender struct {
 	log    *slog.Logger
 	now    func() time.Time
 	wake   chan struct{}
+
+	// ended has an element for each message that is not on its way any more: the
+	// endpoint was failing when it was sent, or was not. The counts are of those
+	// that are, and belong to the goroutine of Run.
+	ended             chan bool
+	underWay, failing int
 }
 
 // NewSender makes a Sender that calls no address that guard refuses.
 func NewSender(outbox Outbox, kek *envelope.KEK, guard Guard, log *slog.Logger) *Sender {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: guard.control}
 	return &Sender{
-		outbox: outbox, kek: kek, log: log, wake: make(chan struct{}, 1),
+		outbox: outbox, kek: kek, log: log, wake: make(chan struct{}, 1), ended: make(chan bool, parallel),
 		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 		client: &http.Client{
 			Timeout: timeout,
@@ -88,15 +96,16 @@ func (s *Sender) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			for s.underWay > 0 {
+				s.end(<-s.ended)
+			}
 			return
 		case <-tick.C:
 		case <-s.wake:
+		case failing := <-s.ended:
+			s.end(failing)
 		}
-		more := true
-		var err error
-		for more && err == nil && ctx.Err() == nil {
-			more, err = s.deliver(ctx)
-		}
+		err := s.deliver(ctx)
 		if err == nil && s.now().Sub(swept) > time.Hour {
 			swept = s.now()
 			err = s.outbox.Forget(ctx, s.now().Add(-keepMessages))
@@ -108,26 +117,51 @@ func (s *Sender) Run(ctx context.Context) {
 	}
 }
 
-// deliver sends what is due, one message per endpoint, and reports whether
-// there was something.
-func (s *Sender) deliver(ctx context.Context) (bool, error) {
-	due, err := s.outbox.Due(ctx, s.now(), parallel)
-	if err != nil {
-		return false, err
+// end counts out a message, and all others that ended meanwhile.
+func (s *Sender) end(failing bool) {
+	for {
+		s.underWay--
+		if failing {
+			s.failing--
+		}
+		select {
+		case failing = <-s.ended:
+		default:
+			return
+		}
 	}
-	var group sync.WaitGroup
-	for _, id := range due {
-		group.Go(func() { s.try(ctx, id) })
-	}
-	group.Wait()
-	return len(due) > 0, nil
 }
 
-func (s *Sender) try(ctx context.Context, id string) {
-	job, ok, err := s.outbox.Lease(ctx, id, s.now(), s.now().Add(leaseFor))
-	if err != nil || !ok {
-		return
+// deliver starts to send what is due and finds room, and waits for none of it.
+func (s *Sender) deliver(ctx context.Context) error {
+	if s.underWay >= parallel {
+		return nil
 	}
+	due, err := s.outbox.Due(ctx, s.now(), Room{
+		All: parallel - s.underWay, Failing: parallelFailing - s.failing, Team: perTeam, TeamFailing: perTeamFailing,
+	})
+	for _, id := range due {
+		job, ok, leaseErr := s.outbox.Lease(ctx, id, s.now(), s.now().Add(leaseFor))
+		if leaseErr != nil {
+			return leaseErr
+		}
+		if !ok {
+			continue
+		}
+		failing := !job.Webhook.FailingSince.IsZero()
+		s.underWay++
+		if failing {
+			s.failing++
+		}
+		go func() {
+			defer func() { s.ended <- failing }()
+			s.try(ctx, job)
+		}()
+	}
+	return err
+}
+
+func (s *Sender) try(ctx context.Context, job Job) {
 	// From here on the attempt counts, so it is made and its end is stored.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseFor)
 	defer cancel()

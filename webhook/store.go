@@ -64,11 +64,17 @@ type Job struct {
 	HoldUntil time.Time
 }
 
+// Room is for how many messages there is room: at once, of those for endpoints
+// whose last message failed, and of one team's, where what all instances have
+// on its way takes room.
+type Room struct{ All, Failing, Team, TeamFailing int }
+
 // Outbox hands out messages, of all teams.
 type Outbox interface {
 	// Due returns ids of messages that are due and that nobody has leased, one
-	// of each endpoint at most, so that an endpoint that hangs holds up no other.
-	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// of each endpoint at most and as many as there is room for, so that neither
+	// an endpoint that hangs nor a team of many holds up others.
+	Due(ctx context.Context, now time.Time, room Room) ([]string, error)
 	// Lease counts an attempt and takes the message until a time; ok is false if
 	// another instance was first, or the endpoint is gone or switched off.
 	Lease(ctx context.Context, id string, now, until time.Time) (job Job, ok bool, err error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -363,7 +365,7 @@ func TestLeases(t *testing.T) {
 		if _, ok, _ := w.Outbox().Lease(t.Context(), m.ID, now, now.Add(time.Minute)); ok {
 			t.Error("leased twice")
 		}
-		if due, err := w.Outbox().Due(t.Context(), now, 10); err != nil || len(due) != 0 {
+		if due, err := w.Outbox().Due(t.Context(), now, webhook.Room{All: 10, Failing: 10, Team: 10, TeamFailing: 10}); err != nil || len(due) != 0 {
 			t.Errorf("due while leased: %v, %v", due, err)
 		}
 		w.later(2 * time.Minute)
@@ -372,6 +374,107 @@ func TestLeases(t *testing.T) {
 			t.Errorf("%d messages after the lease", len(got))
 		}
 	})
+}
+
+// silent is an endpoint that takes connections and never answers.
+type silent struct {
+	*httptest.Server
+	release     func()
+	open, ended atomic.Int64
+}
+
+func newSilent(t *testing.T) *silent {
+	released := make(chan struct{})
+	r := &silent{release: sync.OnceFunc(func() { close(released) })}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		r.open.Add(1)
+		select {
+		case <-released:
+		case <-req.Context().Done():
+		}
+		r.ended.Add(1)
+	}))
+	t.Cleanup(r.Close)
+	t.Cleanup(r.release)
+	return r
+}
+
+// A team whose endpoints hang, and many teams whose endpoints are known to, hold
+// up neither another team nor, in the end, the team's own other endpoints: what
+// comes after theirs arrives while they still hang.
+func TestFairness(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		hanging := newSilent(t)
+		owners := []team.Actor{w.stranger}
+		for i := range 9 {
+			name := fmt.Sprintf("slow%d", i)
+			owners = append(owners, dbtest.Actor(t, w.Database, dbtest.Team(t, w.Database, w.kek, name), name+"@example.com", team.Owner))
+		}
+		hang := func(owner team.Actor) string {
+			hook, _, err := w.hooks.Create(t.Context(), owner, webhook.New{URL: hanging.URL})
+			if err == nil {
+				_, err = w.hooks.Test(t.Context(), owner, hook.ID)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return hook.ID
+		}
+		failing := 0
+		for _, owner := range owners[1:] {
+			for range 3 {
+				id := hang(owner)
+				dbtest.Exec(t, w.Database, "UPDATE webhooks SET failing_since = 1 WHERE id = ?", id)
+				failing++
+			}
+		}
+		for range webhook.MaxWebhooks {
+			hang(owners[0])
+		}
+
+		s := webhook.NewSender(w.Outbox(), w.kek, webhook.Guard{AllowPrivate: true}, slog.New(slog.DiscardHandler))
+		s.At(w.now)
+		s.WaitLong()
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		ended := make(chan struct{})
+		go func() {
+			s.Run(ctx)
+			close(ended)
+		}()
+		s.Wake()
+		// Half of the room for the failing ones, and one team's part.
+		const most = 16 + 4
+		until(t, "the hanging endpoints are being called", func() bool { return hanging.open.Load() == most })
+		healthy, _ := w.add(t)
+		for range 3 {
+			if _, err := w.hooks.Test(t.Context(), w.owner, healthy.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Wake()
+		until(t, "the other team's messages arrive", func() bool { return len(w.to.all()) == 3 })
+		if open, gone := hanging.open.Load(), hanging.ended.Load(); open != most || gone != 0 {
+			t.Errorf("they arrived after %d of %d hanging calls had ended", gone, open)
+		}
+		hanging.release()
+		until(t, "all others have their turn", func() bool { return hanging.open.Load() == int64(failing+webhook.MaxWebhooks) })
+		stop()
+		<-ended
+		if leased := dbtest.Count(t, w.Database, "SELECT count(*) FROM webhook_messages WHERE state = 'pending'"); leased != 0 {
+			t.Errorf("%d messages are on their way after the sender's end", leased)
+		}
+	})
+}
+
+// until waits for what must become true.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(50 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("never: " + what)
+		}
+	}
 }
 
 // A new signing secret signs beside the old one for a day. A rotation of the
