@@ -286,6 +286,11 @@ func furnish(s *server) (owner, member user) {
 	must(http.StatusForbidden, member.APIKey, "GET", "/api/secrets/reveal/STRIPE_SECRET_KEY", nil)
 	must(http.StatusForbidden, runner, "POST", "/api/secrets/list", map[string]any{})
 	must(http.StatusOK, owner.APIKey, "GET", "/api/secrets/reveal/HF_TOKEN", nil)
+	must(http.StatusNoContent, runner, "POST", "/internal/v1/findings", map[string]any{"app": "acme/summarise", "run_id": "nightly-2026-11-25", "findings": []map[string]any{
+		{"key": "ANTHROPIC_API_KEY", "form": "base64", "count": 1},
+		{"key": "ANTHROPIC_API_KEY", "form": "raw", "count": 12},
+		{"key": "DATABASE_URL", "form": "password", "count": 3},
+	}})
 	return owner, member
 }
 
