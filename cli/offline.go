@@ -63,6 +63,10 @@ func (p *program) offline(s *session, dir string, maxStale time.Duration, app, f
 	if err != nil {
 		return nil, fmt.Errorf("--offline-cache: %w", err)
 	}
+	// The list of the folders for a logout has one a line.
+	if strings.ContainsAny(dir, "\n\r") {
+		return nil, Usage("--offline-cache: the folder's path %s has a line break in it; choose another folder", quote(dir))
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("--offline-cache: %w", err)
 	}

@@ -113,7 +113,7 @@ func TestTheLastAnswerIsUsedWhileTheServerIsAway(t *testing.T) {
 	if left := kept(t, dir); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
-	for _, args := range [][]string{{"--watch", "--offline-cache", dir}, {"--max-stale", "1h"}, {"--offline-cache", dir, "--max-stale", "0s"}, {"--offline-cache", dir, "--max-stale", "721h"}} {
+	for _, args := range [][]string{{"--offline-cache", filepath.Join(dir, "a\nb")}, {"--watch", "--offline-cache", dir}, {"--max-stale", "1h"}, {"--offline-cache", dir, "--max-stale", "0s"}, {"--offline-cache", dir, "--max-stale", "721h"}} {
 		w.run(append(append([]string{"run", "--app", "a/b"}, args...), "--", "true")...).want(t, ExitUsage, "--offline-cache")
 	}
 }
