@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	"team":     {"problem"},
 	"envvar":   {"redact"},
 	"manifest": {"envvar"},
-	"scan":     {},
+	"scan":     {"redact"},
 	"feed":     {},
 	"listing":  {"problem"},
 	// The domain.

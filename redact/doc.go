@@ -17,7 +17,8 @@
 //     and the whole with its line breaks as LF, CR LF, CR, a space, nothing,
 //     \n or \r\n;
 //   - of a value that is a URL, also the password in it, as written and with its
-//     percent escapes resolved;
+//     percent escapes resolved; and that of a connection string of pairs, such as
+//     host=db password=…, as written and with its backslashes resolved;
 //   - in JSON: as JavaScript, Go (with and without HTML escapes), Python, PHP,
 //     Jackson and .NET escape it;
 //   - quoted by Go (%q, %+q) and by Python (repr of str and bytes, ascii);

@@ -100,6 +100,12 @@ func parts(value string) []written {
 			all = append(all, written{plaintext, FormPassword})
 		}
 	}
+	if from, to := PairedPassword(value); !weak(value[from:to]) {
+		all = append(all, written{value[from:to], FormPassword})
+		if plaintext := unescapePair(value[from:to]); plaintext != value[from:to] && !weak(plaintext) {
+			all = append(all, written{plaintext, FormPassword})
+		}
+	}
 	return all
 }
 

@@ -70,6 +70,8 @@ func TestEachPublishedFormIsMaskedHoweverItIsCut(t *testing.T) {
 		{"in a connection string, escaped fully", phrase, "mysql://u:p%27a%22s%3Cs%3E%26w%5Co%20r%24d%2F%2B%3F%C3%A9%3Dk@db/app", "mysql://u:" + Mask + "@db/app", FormURL},
 		{"the password of a connection string", dsn, "pwd=p%40ss%2Fw0rd", "pwd=" + Mask, FormPassword},
 		{"the password, unescaped", dsn, "pwd=p@ss/w0rd", "pwd=" + Mask, FormPassword},
+		{"the password of a connection string of pairs", "host=db user=u password=p@ss/w0rd", "pwd=p@ss/w0rd", "pwd=" + Mask, FormPassword},
+		{"the password of such a string, unescaped", `host=db user=u password='p\'ss w0rd'`, "pwd=p'ss w0rd", "pwd=" + Mask, FormPassword},
 		{"the password, in hex", dsn, "pwd=704073732f77307264", "pwd=" + Mask, FormHex},
 		{"HTML, named", phrase, "p&apos;a&quot;s&lt;s&gt;&amp;w\\o r$d/+?é=k", Mask, FormMarkup},
 		{"HTML, decimal", phrase, "p&#39;a&#34;s&lt;s&gt;&amp;w\\o r$d/+?é=k", Mask, FormMarkup},

@@ -18,6 +18,8 @@ import (
 	"crypto/sha256"
 	"net/url"
 	"strings"
+
+	"infsh/redact"
 )
 
 const (
@@ -90,7 +92,7 @@ func Plausible(window []byte) bool {
 }
 
 // Choose returns the window of a value by which it is looked for: the first of
-// those with the most different bytes, in a URL with a password one of that. False
+// those with the most different bytes, in a connection string one of its password. False
 // says that none is safe to tell about: around a short password stand a name and a
 // host that are no secret, so that it could be guessed.
 func Choose(value string) (window []byte, ok bool) {
@@ -111,8 +113,11 @@ func Choose(value string) (window []byte, ok bool) {
 	return window, best > 0
 }
 
-// password finds the password of a URL as it is written there.
+// password finds the password of a connection string as it is written there.
 func password(value string) (start, length int) {
+	if from, to := redact.PairedPassword(value); to > from {
+		return from, to - from
+	}
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || u.User == nil {
 		return 0, 0

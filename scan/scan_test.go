@@ -53,7 +53,7 @@ func TestAValueIsFoundWhereverItStands(t *testing.T) {
 func TestGuessableValuesHaveNoWindow(t *testing.T) {
 	for _, value := range []string{
 		"", "1", "true", "hunter2", "password12345", "correct horse battery staple 1", "aaaaaaaaaaaaaaaaaaaaaaaa1", strings.Repeat("12", 40),
-		"https://example.com/api/hook", "postgres://app1:hunter2@db1.internal.example.com:5432/prod", "https://user7:correct-horse@example.com/", "onlylettersandnodigitsatallhere", "1234567890123456789012", "pässwörd-pässwörd-9",
+		"https://example.com/api/hook", "postgres://app1:hunter2@db1.internal.example.com:5432/prod", "https://user7:correct-horse@example.com/", "host=db1.internal.example.com user=app1 password=hunter2", "onlylettersandnodigitsatallhere", "1234567890123456789012", "pässwörd-pässwörd-9",
 	} {
 		if window, ok := scan.Choose(value); ok {
 			t.Errorf("%q has the window %q", value, window)
@@ -66,6 +66,8 @@ func TestGuessableValuesHaveNoWindow(t *testing.T) {
 func TestAConnectionStringIsFoundByItsPassword(t *testing.T) {
 	for value, part := range map[string]string{
 		"postgres://app:x7Qm2LpZ9rTb4WkE@db1.internal.example.com:5432/prod": "x7Qm2LpZ9rTb4WkE",
+		"host=db1.internal.example.com user=app password=x7Qm2LpZ9rTb4WkE":   "x7Qm2LpZ9rTb4WkE",
+		"Server=db1.internal.example.com;Uid=app;Pwd=x7Qm2LpZ9rTb4WkE;":      "x7Qm2LpZ9rTb4WkE",
 		"https://u:aB3dE6gH8kL1mN4pQ7sT@h9.example.com/":                     "aB3dE6gH8kL1mN4p",
 	} {
 		if window, ok := scan.Choose(value); !ok || string(window) != part {
