@@ -10,6 +10,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -56,7 +57,8 @@ func load(tb testing.TB, target *process, requests func() []byte, connections in
 	return m
 }
 
-// drive is one connection's part: it counts the answers between begin and end.
+// drive is one connection's part: it counts the answers between begin and end,
+// or until there is no request any more.
 // It speaks HTTP/1.1 with its own hands, as net/http's client would take more
 // of the machine than the server.
 func drive(addr string, requests func() []byte, begin, end time.Time) (n int, err error) {
@@ -70,7 +72,11 @@ func drive(addr string, requests func() []byte, begin, end time.Time) (n int, er
 	}
 	r := bufio.NewReaderSize(conn, 8<<10)
 	for {
-		if _, err := conn.Write(requests()); err != nil {
+		request := requests()
+		if request == nil {
+			return n, nil
+		}
+		if _, err := conn.Write(request); err != nil {
 			return n, err
 		}
 		if err := readAnswer(r); err != nil {
@@ -112,6 +118,31 @@ func readAnswer(r *bufio.Reader) error {
 	}
 	_, err := io.CopyN(io.Discard, r, int64(length))
 	return err
+}
+
+// warm resolves once for each team, as a server that has run for a while has,
+// and measures how fast that goes.
+func (s *store) warm(tb testing.TB, target *process) (rate float64) {
+	tb.Helper()
+	const connections = 64
+	var next atomic.Int64
+	requests := func() []byte {
+		if team := int(next.Add(1)) - 1; team < s.teams {
+			return s.resolve(team)
+		}
+		return nil
+	}
+	begin := time.Now()
+	errs := make([]error, connections)
+	var group sync.WaitGroup
+	for i := range connections {
+		group.Go(func() { _, errs[i] = drive(target.addr, requests, begin, begin.Add(time.Hour)) })
+	}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		tb.Fatal(err)
+	}
+	return float64(s.teams) / time.Since(begin).Seconds()
 }
 
 // resolves makes requests of the store's runners, each of a random team.

@@ -153,3 +153,17 @@ func cpu(tb testing.TB, roots ...int) time.Duration {
 	}
 	return sum
 }
+
+// resident is the memory of a process, in bytes.
+func resident(tb testing.TB, p *process) float64 {
+	tb.Helper()
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(statm), &size, &pages); err != nil {
+		tb.Fatal(err)
+	}
+	return float64(pages * os.Getpagesize())
+}

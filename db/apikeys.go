@@ -176,7 +176,7 @@ func (d *DB) readKeys(ctx context.Context, wanted []keyQuery) ([]answer[keyFound
 		out[i] = answer[keyFound]{value: f}
 		// A login acts in many teams, and in the named one here.
 		if w := wanted[i]; f.key.Kind == team.Key && w.teamName == "" && revision > 0 {
-			d.keptKeys.put(w, f.key.TeamID, revision, f)
+			d.keptKeys.put(w, f.key.TeamID, revision, f, keptKeySize)
 		}
 		return nil
 	})

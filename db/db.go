@@ -36,13 +36,13 @@ type DB struct {
 	dialect        dialect
 	committer      *committer
 	// changed is told of commits that changed something of a team.
-	changed  func()
-	runs     *groups[runQuery, answer[secret.RunData]]
-	recorded *groups[recordQuery, answer[secret.RunData]]
-	touches  *groups[touchQuery, answer[struct{}]]
-	keys     *groups[keyQuery, answer[keyFound]]
-	keptRuns kept[runQuery, secret.RunData]
-	keptKeys kept[keyQuery, keyFound]
+	changed     func()
+	runs        *groups[runQuery, answer[secret.RunData]]
+	recorded    *groups[recordQuery, answer[*secret.Disclosure]]
+	touches     *groups[touchQuery, answer[struct{}]]
+	keys        *groups[keyQuery, answer[keyFound]]
+	disclosures *kept[runQuery, *secret.Disclosure]
+	keptKeys    *kept[keyQuery, keyFound]
 	// keyUses is when keys were last used, by id, as far as this instance knows.
 	keyUses *lru.Cache[string, time.Time]
 	// Of PostgreSQL alone.
@@ -61,8 +61,8 @@ const (
 
 func ready(ctx context.Context, d *DB) (*DB, error) {
 	d.committer = newCommitter(d.appendGroup)
-	d.keptRuns, d.keptKeys = newKept[runQuery, secret.RunData](), newKept[keyQuery, keyFound]()
-	d.keyUses, _ = lru.New[string, time.Time](maxKept) // only a size below 1 is refused
+	d.disclosures, d.keptKeys = newKept[runQuery, *secret.Disclosure](maxDisclosures), newKept[keyQuery, keyFound](maxKeptKeys)
+	d.keyUses, _ = lru.New[string, time.Time](maxKeptKeys / keptKeySize) // only a size below 1 is refused
 	d.runs = reading(d, func(ctx context.Context, wanted []runQuery) ([]answer[secret.RunData], error) {
 		return readRuns(ctx, d.statement(), wanted)
 	})

@@ -29,20 +29,16 @@ type recordQuery struct {
 // read in one statement, and their entries are one commit of the same
 // transaction. So on SQLite it is read by the connection that writes: each
 // commit empties the page caches of all the others.
-func (s *Secrets) RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (secret.RunData, error) {
+func (s *Secrets) RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (*secret.Disclosure, error) {
 	return found(ctx, s.db.recorded, recordQuery{runQuery{team, namespace, name, versionID}, named(begun)})
 }
 
 // recordRuns answers a group of runs, and writes their entries.
-func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) (out []answer[secret.RunData], err error) {
+func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) (out []answer[*secret.Disclosure], err error) {
 	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
-	runs := make([]runQuery, len(wanted))
-	for i, w := range wanted {
-		runs[i] = w.runQuery
-	}
 	err = d.record(ctx, func(q querier) error {
-		if out, err = d.runsAnew(ctx, q, runs); err != nil {
+		if out, err = d.decide(ctx, q, wanted); err != nil {
 			return err
 		}
 		for i, w := range wanted {
@@ -56,8 +52,9 @@ func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) (out []answer
 	return out, nil
 }
 
-// runsAnew answers a group of runs by what was read before, where it is still so.
-func (d *DB) runsAnew(ctx context.Context, q querier, wanted []runQuery) ([]answer[secret.RunData], error) {
+// decide answers a group of runs, by what was decided before where it is still
+// so.
+func (d *DB) decide(ctx context.Context, q querier, wanted []recordQuery) ([]answer[*secret.Disclosure], error) {
 	teams := make([]string, len(wanted))
 	for i, w := range wanted {
 		teams[i] = w.team
@@ -69,13 +66,13 @@ func (d *DB) runsAnew(ctx context.Context, q querier, wanted []runQuery) ([]answ
 		return nil, err
 	}
 	*q.heads = heads
-	out := make([]answer[secret.RunData], len(wanted))
+	out := make([]answer[*secret.Disclosure], len(wanted))
 	var missing []runQuery
 	var places []int
 	for i, w := range wanted {
 		var ok bool
-		if out[i].value, ok = d.keptRuns.get(w, revisions); !ok {
-			missing, places = append(missing, w), append(places, i)
+		if out[i].value, ok = d.disclosures.get(w.runQuery, revisions); !ok {
+			missing, places = append(missing, w.runQuery), append(places, i)
 		}
 	}
 	if len(missing) == 0 {
@@ -86,9 +83,12 @@ func (d *DB) runsAnew(ctx context.Context, q querier, wanted []runQuery) ([]answ
 		return nil, err
 	}
 	for n, i := range places {
-		out[i] = read[n]
-		if revision, ok := revisions[missing[n].team]; ok && read[n].err == nil {
-			d.keptRuns.put(missing[n], missing[n].team, revision, read[n].value)
+		if out[i].err = read[n].err; out[i].err != nil {
+			continue
+		}
+		out[i].value = read[n].value.Decide()
+		if revision, ok := revisions[missing[n].team]; ok {
+			d.disclosures.put(missing[n], missing[n].team, revision, out[i].value, out[i].value.Size())
 		}
 	}
 	return out, nil
@@ -175,9 +175,6 @@ func readRuns(ctx context.Context, q querier, wanted []runQuery) ([]answer[secre
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read what runs need: %w", err)
-	}
-	for i := range out {
-		out[i].value.Decide()
 	}
 	return out, nil
 }

@@ -35,7 +35,9 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return nil, fmt.Errorf("make the database private: %w", err)
 	}
-	writer, err := sqlitePool(sqliteDSN(path, "_txlock", "immediate"))
+	// The writer alone keeps its pages from one transaction to the next; it may
+	// hold 64 MiB of them.
+	writer, err := sqlitePool(sqliteDSN(path, "_txlock", "immediate", "_pragma", "cache_size(-65536)"))
 	if err != nil {
 		return nil, err
 	}

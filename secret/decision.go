@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unique"
 
 	"infsh/envvar"
 )
@@ -110,9 +111,70 @@ func evaluate(app string, declared []Requirement, grants Grants, held map[envvar
 	return items
 }
 
-// Decide makes the decision on what was read for a run. It is made once for what
-// is read once, as a store may keep the data for as long as it stays true.
-func (d *RunData) Decide() { d.items = evaluate(d.App, d.Requirements, d.Grants, d.Held) }
+func blocking(items []Item) []Item {
+	var out []Item
+	for _, item := range items {
+		if item.Blocks() {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// Disclosure is what a run receives, or why not. A store may keep it for as long
+// as what it was made of stays as it was, so it holds no more than it must.
+type Disclosure struct {
+	App       string // namespace/name
+	VersionID string
+	// WrappedDEK is the team's wrapped keyset, under which the values are sealed.
+	WrappedDEK []byte
+	Given      []Given
+	// MissingOptional are declared, optional, and not set or not granted.
+	MissingOptional []string
+	// Blocking are those that keep the app from running: then nothing is given.
+	Blocking []Item
+}
+
+// Given is a declared key with the team's secret that it receives.
+type Given struct {
+	Key, Source envvar.Key
+	Version     int64
+	Sealed      []byte
+}
+
+// Decide makes the decision on what was read for a run.
+func (d RunData) Decide() *Disclosure {
+	out := &Disclosure{App: d.App, VersionID: d.VersionID, WrappedDEK: d.WrappedDEK}
+	for _, item := range evaluate(d.App, d.Requirements, d.Grants, d.Held) {
+		switch {
+		case item.Blocks():
+			out.Blocking = append(out.Blocking, item)
+		case item.State == Set:
+			// Teams have many names in common.
+			key, h := envvar.Key(unique.Make(item.Key).Value()), d.Held[envvar.Key(item.Key)]
+			source := key
+			if h.Key != key {
+				source = h.Key
+			}
+			out.Given = append(out.Given, Given{Key: key, Source: source, Version: h.Version, Sealed: h.Sealed.Value})
+		default:
+			out.MissingOptional = append(out.MissingOptional, item.Key)
+		}
+	}
+	return out
+}
+
+// Size is about the memory that the disclosure takes, in bytes.
+func (d *Disclosure) Size() int {
+	n := 256 + len(d.App) + len(d.VersionID) + len(d.WrappedDEK) + 1024*len(d.Blocking)
+	for _, g := range d.Given {
+		n += 96 + len(g.Sealed)
+	}
+	for _, key := range d.MissingOptional {
+		n += 16 + len(key)
+	}
+	return n
+}
 
 // Message says what is wrong and why, in sentences.
 func (i Item) Message(teamName string) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"infsh/audit"
@@ -83,21 +84,22 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
 	entry.RunID = run.RunID
 	// Nothing leaves before the entry is durable.
-	data, err := s.store.RecordRun(ctx, actor.TeamID(), namespace, name, run.Version, entry)
+	disclosure, err := s.store.RecordRun(ctx, actor.TeamID(), namespace, name, run.Version, entry)
 	if errors.Is(err, problem.NotFound) {
 		return Resolved{}, unknownApp(run, actor)
 	}
 	if err != nil {
 		return Resolved{}, err
 	}
-	if blocking := blocking(data.items); len(blocking) > 0 {
+	if len(disclosure.Blocking) > 0 {
+		blocking := slices.Clone(disclosure.Blocking)
 		err := s.store.View(ctx, func(r Reader) error { return s.explain(ctx, r, actor, blocking) })
 		if err != nil {
 			return Resolved{}, err
 		}
-		return Resolved{}, &Unmet{App: data.App, TeamName: actor.TeamName(), Items: blocking}
+		return Resolved{}, &Unmet{App: disclosure.App, TeamName: actor.TeamName(), Items: blocking}
 	}
-	out, err := s.opened(actor, data)
+	out, err := s.opened(actor, disclosure)
 	if err != nil {
 		// The entry says that the values were handed out; another one says that
 		// they were not.
@@ -107,62 +109,41 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 		}
 		return Resolved{}, err
 	}
-	out.App, out.VersionID, out.RunID = data.App, data.VersionID, run.RunID
+	out.RunID = run.RunID
 	return out, nil
 }
 
 // Concluded is the audit entry of a run: the one that was begun, with the
 // versions that the run receives, or why it receives nothing.
-func Concluded(begun audit.Entry, data RunData, err error) audit.Entry {
-	if err != nil {
+func Concluded(begun audit.Entry, disclosure *Disclosure, err error) audit.Entry {
+	switch {
+	case err != nil:
 		begun.Outcome, begun.Reason = audit.Failed, string(problem.CodeOf(err))
-		return begun
-	}
-	if len(blocking(data.items)) > 0 {
+	case len(disclosure.Blocking) > 0:
 		begun.Outcome, begun.Reason = audit.Failed, string(problem.RequirementsNotMet)
-		return begun
-	}
-	for _, item := range data.items {
-		if item.State != Set {
-			continue
+	default:
+		for _, g := range disclosure.Given {
+			begun.Versions = append(begun.Versions, audit.KeyVersion{Key: injectedAs(g.Key, g.Source), Version: g.Version})
 		}
-		h := data.Held[envvar.Key(item.Key)]
-		begun.Versions = append(begun.Versions, audit.KeyVersion{Key: injectedAs(envvar.Key(item.Key), h.Key), Version: h.Version})
 	}
 	return begun
 }
 
-// opened opens the values of the items that are set.
-func (s *Service) opened(actor team.Actor, data RunData) (Resolved, error) {
-	var out Resolved
-	dek, err := s.openDEK(actor.TeamID(), data.WrappedDEK)
+// opened opens the values that a run is given.
+func (s *Service) opened(actor team.Actor, disclosure *Disclosure) (Resolved, error) {
+	out := Resolved{App: disclosure.App, VersionID: disclosure.VersionID, MissingOptional: disclosure.MissingOptional}
+	dek, err := s.openDEK(actor.TeamID(), disclosure.WrappedDEK)
 	if err != nil {
-		return out, err
+		return Resolved{}, err
 	}
-	for _, item := range data.items {
-		if item.State != Set {
-			out.MissingOptional = append(out.MissingOptional, item.Key)
-			continue
-		}
-		key := envvar.Key(item.Key)
-		h := data.Held[key]
-		value, err := open(dek, h.Record, h.Sealed)
+	for _, g := range disclosure.Given {
+		value, err := open(dek, Record{TeamID: actor.TeamID(), Key: g.Source}, Sealed{Number: g.Version, Value: g.Sealed})
 		if err != nil {
 			return Resolved{}, err
 		}
-		out.Env = append(out.Env, Injected{Key: key, Source: h.Key, Value: value, Version: h.Version})
+		out.Env = append(out.Env, Injected{Key: g.Key, Source: g.Source, Value: value, Version: g.Version})
 	}
 	return out, nil
-}
-
-func blocking(items []Item) []Item {
-	var out []Item
-	for _, item := range items {
-		if item.Blocks() {
-			out = append(out, item)
-		}
-	}
-	return out
 }
 
 // explain adds to missing items what may have been meant instead: names of the

@@ -67,8 +67,6 @@ type RunData struct {
 	// Held has what is injected for each declared key that is granted and set.
 	// A Held's Record has no more than its team, key and version.
 	Held map[envvar.Key]Held
-	// items is the decision; see Decide.
-	items []Item
 }
 
 // AppVersion is a registered version of an app with the app's grants.
@@ -160,11 +158,11 @@ type Store interface {
 	// name, in its current version if versionID is empty; problem.NotFound if
 	// there is none in the team.
 	ForRun(ctx context.Context, team, namespace, name, versionID string) (RunData, error)
-	// RecordRun is ForRun in the transaction of an audit entry: the one that
-	// Concluded makes of begun and of what is returned. It is durable when
-	// RecordRun returns, also with problem.NotFound; after another error it is
-	// not certain.
-	RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (RunData, error)
+	// RecordRun reads what ForRun reads, in the transaction of an audit entry:
+	// the one that Concluded makes of begun and of the disclosure, which is
+	// returned and not to be changed. It is durable when RecordRun returns, also
+	// with problem.NotFound; after another error it is not certain.
+	RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (*Disclosure, error)
 	View(ctx context.Context, fn func(Reader) error) error
 	Update(ctx context.Context, fn func(Tx) error) error
 }
