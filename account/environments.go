@@ -149,7 +149,7 @@ func planDuplicate(from *Team, d Duplicate) (Team, error) {
 	fail := func(name, format string, args ...any) {
 		fields = append(fields, problem.Field{Name: name, Message: fmt.Sprintf(format, args...)})
 	}
-	if !usernamePattern.MatchString(d.As) {
+	if !usernamePattern().MatchString(d.As) {
 		fail("as", "an environment is named by 1 to 32 lower-case letters, digits and dashes, such as staging")
 	}
 	if from.Environment.IsZero() {
@@ -157,7 +157,7 @@ func planDuplicate(from *Team, d Duplicate) (Team, error) {
 		if this == "" {
 			this = defaultEnvironment
 		}
-		if !usernamePattern.MatchString(this) {
+		if !usernamePattern().MatchString(this) {
 			fail("this", "an environment is named by 1 to 32 lower-case letters, digits and dashes, such as production")
 		}
 		from.Environment = Environment{GroupID: uuid.NewString(), GroupName: from.Name, Name: this}

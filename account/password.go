@@ -3,6 +3,7 @@ package account
 import (
 	_ "embed"
 	"strings"
+	"sync"
 
 	"infsh/problem"
 	"infsh/redact"
@@ -18,13 +19,13 @@ const (
 //go:embed common_passwords.txt
 var commonPasswords string
 
-var common = func() map[string]bool {
+var common = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for line := range strings.Lines(commonPasswords) {
 		m[strings.TrimSuffix(line, "\n")] = true
 	}
 	return m
-}()
+})
 
 // CheckPassword applies the rules for a new password. The password is taken as
 // it is: nothing is trimmed, cut or normalized, and any byte is allowed. The
@@ -38,7 +39,7 @@ func CheckPassword(password redact.Value, email string) error {
 		return problem.Invalid("password", "a password has at most %d bytes", MaxPasswordLength)
 	case FoldEmail(p) == FoldEmail(email):
 		return problem.Invalid("password", "the password is the email address; choose another")
-	case common[strings.ToLower(p)] || monotonous(p):
+	case common()[strings.ToLower(p)] || monotonous(p):
 		return problem.Invalid("password", "this password is among the commonest, which are tried first; choose another")
 	}
 	return nil

@@ -246,7 +246,7 @@ func (s *Service) SetMembersMayEdit(ctx context.Context, actor team.Actor, on bo
 
 // auditUsername bounds what an untrusted name can put into the audit log.
 func auditUsername(s string) string {
-	if usernamePattern.MatchString(s) {
+	if usernamePattern().MatchString(s) {
 		return s
 	}
 	return "(not a valid team name)"

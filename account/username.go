@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -12,7 +13,7 @@ import (
 // MaxTeamNameLength is in characters.
 const MaxTeamNameLength = 64
 
-var usernamePattern = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$`)
+var usernamePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$`) })
 
 // reserved are names that are, or may become, part of a URL, a role, or the
 // name of the system itself.
@@ -32,7 +33,7 @@ func ParseUsername(s string) error {
 	switch {
 	case s == "":
 		return fmt.Errorf("a team name is needed")
-	case !usernamePattern.MatchString(s):
+	case !usernamePattern().MatchString(s):
 		return fmt.Errorf("a team name has 1 to 32 lower-case letters, digits and dashes, with no dash at either end")
 	case slices.Contains(reserved, s):
 		return fmt.Errorf("%s is reserved; choose another name", s)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,13 +144,13 @@ nowhere else and never again. Without --scope it may do all that you may.`,
 	return cmd
 }
 
-var days = regexp.MustCompile(`^([1-9][0-9]{0,4})d$`)
+var days = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([1-9][0-9]{0,4})d$`) })
 
 func expiryOf(text string, now time.Time) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	if m := days.FindStringSubmatch(text); m != nil {
+	if m := days().FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
 		if err != nil {
 			return "", err

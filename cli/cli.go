@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -171,7 +172,7 @@ func group(cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	// What does not look like a command may be a secret.
-	if !commandLike.MatchString(args[0]) {
+	if !commandLike().MatchString(args[0]) {
 		return &usageError{msg: "there is no such command", command: cmd.CommandPath()}
 	}
 	msg := "there is no command " + quote(args[0])
@@ -182,7 +183,7 @@ func group(cmd *cobra.Command, args []string) error {
 	return &usageError{msg: msg, command: cmd.CommandPath()}
 }
 
-var commandLike = regexp.MustCompile(`^[A-Za-z-]{1,16}$`)
+var commandLike = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z-]{1,16}$`) })
 
 // NoArgs is NoArgs, whose message repeats the argument, without that: it
 // may be a password or an API key that belongs on standard input.

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -151,13 +152,13 @@ func jsonEnv(_ string, secrets []redact.Needle) (string, error) {
 }
 
 // notInName is what the name of a Kubernetes object can't have (RFC 1123, section 2.1).
-var notInName = regexp.MustCompile(`[^a-z0-9.-]+`)
+var notInName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^a-z0-9.-]+`) })
 
 // kubernetesSecret is YAML by being JSON's strings in it.
 func kubernetesSecret(app string, secrets []redact.Needle) (string, error) {
 	_, name, _ := strings.Cut(app, "/")
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: %q\ntype: Opaque\n", strings.Trim(notInName.ReplaceAllString(name, "-"), ".-"))
+	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: %q\ntype: Opaque\n", strings.Trim(notInName().ReplaceAllString(name, "-"), ".-"))
 	if len(secrets) == 0 {
 		return b.String() + "data: {}\n", nil
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -105,6 +106,9 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			if dryRun {
 				return p.dryRun(cmd.Context(), app, file)
 			}
+			// A short start leaves less garbage than its collection would cost; what
+			// runs on holds little.
+			debug.SetGCPercent(400)
 			// Before there is a credential to protect from a debugger or a core.
 			if err := runner.Harden(); err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -27,7 +28,7 @@ const (
 	howToMakeEnv     = "it must hold the content of a kek.json, or for a new store the output of `openssl rand -base64 32`"
 )
 
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var envName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 
 // OpenKEK reads the KEK that uri names:
 //
@@ -49,7 +50,7 @@ func OpenKEK(uri string, lookup func(string) (string, bool)) (*KEK, error) {
 	if path, ok := strings.CutPrefix(uri, "file:"); ok && path != "" {
 		return openFileKEK(path)
 	}
-	if name, ok := strings.CutPrefix(uri, "env:"); ok && envName.MatchString(name) {
+	if name, ok := strings.CutPrefix(uri, "env:"); ok && envName().MatchString(name) {
 		return openEnvKEK(name, lookup)
 	}
 	if strings.HasPrefix(uri, vaultScheme) || strings.HasPrefix(uri, vaultPlainScheme) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -32,8 +33,10 @@ const notTransit = "its answer is not that of a transit engine; check the addres
 const howToVault = "check its address, that it is unsealed, and that VAULT_TOKEN or VAULT_TOKEN_FILE holds a token which may update MOUNT/encrypt/NAME and MOUNT/decrypt/NAME"
 
 var (
-	vaultPath       = regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/keys/[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
-	vaultCiphertext = regexp.MustCompile(`^vault:v([1-9][0-9]*):`)
+	vaultPath = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/keys/[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
+	})
+	vaultCiphertext = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^vault:v([1-9][0-9]*):`) })
 )
 
 // vaultKey is a key of the transit engine. What it encrypts begins with
@@ -94,7 +97,7 @@ func parseVaultURI(uri string) (address *url.URL, path string, err error) {
 		return nil, "", &KEKError{"Vault", problem, ErrKEKInvalid}
 	}
 	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !vaultPath.MatchString(u.EscapedPath()) {
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !vaultPath().MatchString(u.EscapedPath()) {
 		return invalid("name it as hcvault://HOST/MOUNT/keys/NAME, without a token or a query")
 	}
 	address = &url.URL{Scheme: "https", Host: u.Host}
@@ -157,7 +160,7 @@ func (v *vaultKey) Encrypt(plaintext, associatedData []byte) ([]byte, error) {
 	if err != nil {
 		return nil, v.unavailable(err)
 	}
-	if !vaultCiphertext.Match(sealed) {
+	if !vaultCiphertext().Match(sealed) {
 		return nil, v.problem(notTransit, ErrKEKUnavailable)
 	}
 	return sealed, nil
@@ -220,11 +223,11 @@ func (v *vaultKey) problem(text string, kind error) error {
 func (v *vaultKey) id() string { return v.current }
 
 func (v *vaultKey) idOf(ciphertext []byte) string {
-	m := vaultCiphertext.FindSubmatch(ciphertext)
+	m := vaultCiphertext().FindSubmatch(ciphertext)
 	if m == nil {
 		return v.where
 	}
 	return v.where + ":v" + string(m[1])
 }
 
-func (v *vaultKey) mayDecrypt(ciphertext []byte) bool { return vaultCiphertext.Match(ciphertext) }
+func (v *vaultKey) mayDecrypt(ciphertext []byte) bool { return vaultCiphertext().Match(ciphertext) }

@@ -3,14 +3,17 @@ package envvar
 import (
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // sayNothing are the words that don't tell one secret from another.
-var sayNothing = wordSet(`
+var sayNothing = sync.OnceValue(func() map[string]bool {
+	return wordSet(`
 	KEY KEYS APIKEY API TOKEN TOKENS SECRET SECRETS PASSWORD PASSWORDS PASSWD PASS PWD PASSPHRASE
 	CREDENTIAL CREDENTIALS CRED CREDS AUTH ACCESS BEARER PRIVATE PUBLIC CLIENT USER USERNAME LOGIN
 	ID VALUE VAL VAR VARIABLE ENV DATA STRING TEXT NAME APP APPLICATION SERVICE URL URI
 	MY NEW OLD TEST TESTING TMP TEMP DEMO EXAMPLE SAMPLE FOO BAR BAZ`)
+})
 
 func wordSet(words string) map[string]bool {
 	set := map[string]bool{}
@@ -38,7 +41,7 @@ func (k Key) saysNothing() bool {
 	for _, w := range k.words() {
 		// KEY1 and TOKEN_2 say as little as KEY and TOKEN.
 		w = strings.TrimRight(w, "0123456789")
-		if w != "" && !sayNothing[w] {
+		if w != "" && !sayNothing()[w] {
 			return false
 		}
 	}
@@ -67,6 +70,6 @@ func (k Key) example() string {
 
 // isUsual reports whether k is a name that well-known services document.
 func isUsual(k Key) bool {
-	_, ok := credentialOf[k]
+	_, ok := credentialOf()[k]
 	return ok
 }

@@ -43,7 +43,7 @@ func TestGoodNamesGetNoAdvice(t *testing.T) {
 	for _, k := range WellKnown() {
 		keys = append(keys, k.Key)
 	}
-	for key := range credentialOf {
+	for key := range credentialOf() {
 		keys = append(keys, key)
 	}
 	for _, key := range keys {

@@ -1,6 +1,9 @@
 package envvar
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // aliases lists names under which published apps, SDKs and tools look for one
 // and the same credential: one credential a line, most usual name first.
@@ -85,7 +88,7 @@ const aliases = `
 `
 
 // credentialOf maps each name of the table to the first name of its line.
-var credentialOf = func() map[Key]Key {
+var credentialOf = sync.OnceValue(func() map[Key]Key {
 	m := map[Key]Key{}
 	for line := range strings.Lines(aliases) {
 		names := strings.Fields(line)
@@ -94,4 +97,4 @@ var credentialOf = func() map[Key]Key {
 		}
 	}
 	return m
-}()
+})

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -48,7 +49,7 @@ func ParseKey(s string) (Key, error) {
 	if s == "" {
 		return "", malformed("the name is missing; give one such as OPENAI_API_KEY")
 	}
-	if credential.MatchString(s) {
+	if credential().MatchString(s) {
 		return "", malformed("this is an API key of infsh and not a name; give a name such as OPENAI_API_KEY, and if the key was shown to others, revoke it")
 	}
 	for i, r := range s {
@@ -69,7 +70,7 @@ func ParseKey(s string) (Key, error) {
 // credential is the form of this program's own API keys. One has the form of a
 // name too; it would be shown, and recorded in the audit log, as a name is.
 // Permit would refuse it in any case, as it does all of INFSH_*.
-var credential = regexp.MustCompile(`^infsh_[0-9A-Za-z]{49}$`)
+var credential = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^infsh_[0-9A-Za-z]{49}$`) })
 
 func malformed(format string, args ...any) error {
 	return &NameError{Risk: Ordinary, Reason: fmt.Sprintf(format, args...)}

@@ -84,7 +84,7 @@ func FuzzParseKey(f *testing.F) {
 	want := regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_]{0,127}\z`)
 	f.Fuzz(func(t *testing.T, s string) {
 		key, err := ParseKey(s)
-		if (err == nil) != (want.MatchString(s) && !credential.MatchString(s)) {
+		if (err == nil) != (want.MatchString(s) && !credential().MatchString(s)) {
 			t.Fatalf("ParseKey(%q) = %v; the pattern says otherwise", s, err)
 		}
 		if err != nil {

@@ -67,7 +67,7 @@ var kinds = []struct{ suffix, kind string }{
 
 func parseName(k Key) name {
 	upper := strings.ToUpper(string(k))
-	n := name{upper: Key(upper), credential: credentialOf[Key(upper)], words: k.words(), stem: upper}
+	n := name{upper: Key(upper), credential: credentialOf()[Key(upper)], words: k.words(), stem: upper}
 	for _, e := range kinds {
 		if stem, ok := strings.CutSuffix(upper, e.suffix); ok && !Key(stem).saysNothing() {
 			n.stem, n.kind = stem, e.kind
@@ -154,9 +154,9 @@ func slipsAllowed(a, b string) int {
 	switch {
 	case a+"S" == b || b+"S" == a:
 		return 1
-	case sayNothing[a] && sayNothing[b], shorter < 3:
+	case sayNothing()[a] && sayNothing()[b], shorter < 3:
 		return 0
-	case sayNothing[a] || sayNothing[b]:
+	case sayNothing()[a] || sayNothing()[b]:
 		return 1
 	case shorter >= 8:
 		return 2

@@ -131,8 +131,8 @@ func TestTheAliasTableIsConsistent(t *testing.T) {
 			}
 		}
 	}
-	if total != len(credentialOf) {
-		t.Errorf("%d names on the lines, %d different ones: a name stands on two lines", total, len(credentialOf))
+	if total != len(credentialOf()) {
+		t.Errorf("%d names on the lines, %d different ones: a name stands on two lines", total, len(credentialOf()))
 	}
 	for _, k := range WellKnown() {
 		if !isUsual(k.Key) {

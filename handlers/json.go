@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 
 	strictjson "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -90,7 +91,7 @@ func jsonError(at jsontext.Pointer, unknown bool) error {
 
 // repeatable is what a name in an error looks like: the names of fields, and
 // places in lists. Anything else may be a value that stands where a name belongs.
-var repeatable = regexp.MustCompile(`^(?:[a-z_]{1,32}|[0-9]{1,6})$`)
+var repeatable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[a-z_]{1,32}|[0-9]{1,6})$`) })
 
 // maxPlace is how many steps into a body an error names.
 const maxPlace = 6
@@ -102,7 +103,7 @@ func fieldError(at jsontext.Pointer, message string) error {
 			names = append(names, "…")
 			break
 		}
-		if !repeatable.MatchString(name) {
+		if !repeatable().MatchString(name) {
 			name = "…"
 		}
 		names = append(names, name)

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -209,7 +210,7 @@ func (l List[T]) parseSort(sort []SortRequest) ([]Order, error) {
 }
 
 // A name that looks like a field's may be told; another may be anything.
-var fieldName = regexp.MustCompile(`^[a-z_]{1,32}$`)
+var fieldName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z_]{1,32}$`) })
 
 func (l List[T]) unknown(at, name string, known func(Field[T]) bool) error {
 	var names []string
@@ -220,7 +221,7 @@ func (l List[T]) unknown(at, name string, known func(Field[T]) bool) error {
 	}
 	slices.Sort(names)
 	what := "this"
-	if fieldName.MatchString(name) {
+	if fieldName().MatchString(name) {
 		what = name
 	}
 	return problem.Invalid(at, "%s is not a field that can stand here; known are %s", what, strings.Join(names, ", "))

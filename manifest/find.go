@@ -109,5 +109,5 @@ func slug(folder string) (string, bool) {
 		}
 	}, folder)
 	name = strings.Trim(name, "-._")
-	return name, slugPattern.MatchString(name)
+	return name, slugPattern().MatchString(name)
 }

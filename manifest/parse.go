@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -80,8 +81,8 @@ func fieldsOf(mapping *yaml.Node) map[string]*yaml.Node {
 }
 
 var (
-	slugPattern        = regexp.MustCompile(`\A[a-z0-9][a-z0-9._-]{0,63}\z`)
-	integrationPattern = regexp.MustCompile(`\A[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*\z`)
+	slugPattern        = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A[a-z0-9][a-z0-9._-]{0,63}\z`) })
+	integrationPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*\z`) })
 )
 
 const maxIntegrationKey = 128
@@ -106,7 +107,7 @@ func (r reader) slug(field string, n *yaml.Node) (string, error) {
 	if err != nil || s == "" {
 		return "", err
 	}
-	if !slugPattern.MatchString(s) {
+	if !slugPattern().MatchString(s) {
 		return "", r.errorf(n.Line, "%s %s is not allowed; use 1 to 64 lower-case letters, digits, dots, hyphens and underscores, and start with a letter or digit", field, quote(s))
 	}
 	return s, nil
@@ -215,7 +216,7 @@ func (r reader) integration(m *Manifest, item *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	if len(key) > maxIntegrationKey || !integrationPattern.MatchString(key) {
+	if len(key) > maxIntegrationKey || !integrationPattern().MatchString(key) {
 		return r.errorf(n.Line, "%s names no integration; write one such as google.sheets, in at most %d lower-case letters, digits, dots, hyphens and underscores", quote(key), maxIntegrationKey)
 	}
 	req := IntegrationRequirement{Key: key, Line: n.Line}

@@ -279,7 +279,7 @@ func FuzzManifestParse(f *testing.F) {
 			t.Fatal("too many requirements were accepted")
 		}
 		for _, s := range []string{m.Name, m.Namespace} {
-			if s != "" && !slugPattern.MatchString(s) {
+			if s != "" && !slugPattern().MatchString(s) {
 				t.Fatalf("the name %q was accepted", s)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -117,7 +118,7 @@ func (r reader) checkFields(mapping *yaml.Node) error {
 	return nil
 }
 
-var yamlMessage = regexp.MustCompile(`(?s)\Ayaml: (?:line ([0-9]+): )?(.*)\z`)
+var yamlMessage = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)\Ayaml: (?:line ([0-9]+): )?(.*)\z`) })
 
 // syntaxMessages explains the usual messages of the YAML library. Those of its
 // parser, in contrast to its scanner, count lines from 0.
@@ -141,7 +142,7 @@ var syntaxMessages = map[string]struct {
 // own and, for the usual causes, what to look for.
 func (r reader) syntaxError(err error, data []byte) error {
 	line, msg := 1, err.Error()
-	if m := yamlMessage.FindStringSubmatch(msg); m != nil {
+	if m := yamlMessage().FindStringSubmatch(msg); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		msg = m[2]
 	}

@@ -5,6 +5,7 @@ package runner
 import (
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 )
 
@@ -45,4 +46,7 @@ func (d direct) waitFor(options int) (status syscall.WaitStatus, changed bool) {
 	}
 }
 
-func (d direct) end() { _ = d.Release() }
+func (d direct) end() {
+	_ = d.Release()
+	runtime.UnlockOSThread()
+}

@@ -22,8 +22,7 @@ type monitored struct {
 	orders  sync.Mutex // over what is sent through control
 }
 
-// startMonitored starts a monitor, and that the command. The calling goroutine must
-// have locked its thread. Its errors are errNoMonitor and those of the command's
+// startMonitored starts a monitor, and that the command. Its errors are errNoMonitor and those of the command's
 // execve(2).
 func startMonitored(cmd *exec.Cmd, ownTerminal bool) (*monitored, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -46,5 +47,7 @@ func attributes() *syscall.SysProcAttr {
 // stopSelf returns when this process has been stopped and continued: a signal to
 // the calling thread itself takes effect before the call returns.
 func stopSelf() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGSTOP)
 }

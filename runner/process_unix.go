@@ -40,27 +40,28 @@ type process struct {
 	ended   chan struct{}
 }
 
-// startHere starts cmd, whose files must all be *os.File. The goroutine keeps its
-// thread until wait returns: the kernel tells the monitor, or ends the command,
-// when the thread that started it ends (PR_SET_PDEATHSIG in prctl(2)).
+// startHere starts cmd, whose files must all be *os.File.
 func startHere(cmd *exec.Cmd, term *terminal) (*process, error) {
 	p := &process{term: term, signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{})}
 	// Before the start, lest a signal end this process in between.
-	signal.Notify(p.signals, monitor.Catchable()...)
-	runtime.LockOSThread()
+	named, _ := monitor.Catchable()
+	signal.Notify(p.signals, named...)
 	var err error
 	if p.child, err = startChild(cmd); err != nil {
-		runtime.UnlockOSThread()
 		signal.Stop(p.signals)
 		return nil, err
 	}
 	return p, nil
 }
 
-// startDirect starts the command as a child of this process.
+// startDirect starts the command as a child of this process. The goroutine keeps its
+// thread until end: the kernel ends the command with the thread that started it
+// (PR_SET_PDEATHSIG in prctl(2)).
 func startDirect(cmd *exec.Cmd) (child, error) {
 	cmd.SysProcAttr = attributes()
+	runtime.LockOSThread()
 	if err := cmd.Start(); err != nil {
+		runtime.UnlockOSThread()
 		return nil, err
 	}
 	restoreLimits(cmd.Process.Pid)
@@ -69,12 +70,11 @@ func startDirect(cmd *exec.Cmd) (child, error) {
 
 // wait forwards signals until the command has ended, and returns its exit code.
 func (p *process) wait(ctx context.Context, more <-chan os.Signal, grace time.Duration) int {
-	defer runtime.UnlockOSThread()
 	go p.forward(ctx, more, grace)
 	status := p.reap()
 	close(p.stop)
 	<-p.ended
-	signal.Stop(p.signals)
+	go signal.Stop(p.signals) // it takes its time, and few processes have any left
 	p.end()
 	return exitCode(status)
 }
@@ -101,11 +101,26 @@ func (p *process) reap() syscall.WaitStatus {
 	return status
 }
 
+// catchNameless catches the signals without a name, which hardly anybody sends, while
+// the command runs already: a handler takes its time.
+func catchNameless(signals chan<- os.Signal, stop <-chan struct{}) {
+	_, nameless := monitor.Catchable()
+	for _, s := range nameless {
+		select {
+		case <-stop:
+			return
+		default:
+			signal.Notify(signals, s)
+		}
+	}
+}
+
 // jobStops are the signals with which a terminal stops a job.
 var jobStops = []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU}
 
 func (p *process) forward(ctx context.Context, more <-chan os.Signal, grace time.Duration) {
 	defer close(p.ended)
+	catchNameless(p.signals, p.stop)
 	cancelled := ctx.Done()
 	var kill <-chan time.Time
 	for {

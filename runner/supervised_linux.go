@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -33,10 +32,9 @@ func startSupervised(cmd *exec.Cmd, term *terminal) (*supervised, error) {
 		term: term,
 		seen: make(chan struct{}, 1), signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
-	signal.Notify(s.signals, monitor.Catchable()...)
-	runtime.LockOSThread()
+	named, _ := monitor.Catchable()
+	signal.Notify(s.signals, named...)
 	fail := func(err error) (*supervised, error) {
-		runtime.UnlockOSThread()
 		signal.Stop(s.signals)
 		return nil, err
 	}
@@ -56,12 +54,11 @@ func startSupervised(cmd *exec.Cmd, term *terminal) (*supervised, error) {
 }
 
 func (s *supervised) wait(ctx context.Context, more <-chan os.Signal, grace time.Duration) int {
-	defer runtime.UnlockOSThread()
 	go s.forward(ctx, more, grace)
 	status := s.follow()
 	close(s.stop)
 	<-s.ended
-	signal.Stop(s.signals)
+	go signal.Stop(s.signals)
 	signal.Reset(syscall.SIGTTIN, syscall.SIGTTOU)
 	s.end()
 	return exitCode(status)
@@ -144,6 +141,7 @@ func parentOf(pid int) (parent int, err error) {
 
 func (s *supervised) forward(ctx context.Context, more <-chan os.Signal, grace time.Duration) {
 	defer close(s.ended)
+	catchNameless(s.signals, s.stop)
 	pass := func(sig os.Signal) { _ = s.Signal(sig) }
 	cancelled := ctx.Done()
 	var kill <-chan time.Time

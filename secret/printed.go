@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"infsh/audit"
 	"infsh/problem"
@@ -24,7 +25,7 @@ const (
 // RunnerKey stands in a report for the credential of the runner itself.
 const RunnerKey = "INFSH_API_KEY"
 
-var formPattern = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+var formPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9-]{1,32}$`) })
 
 // otherForm counts those that this release does not know: an entry repeats no text
 // of a runner's choice.
@@ -91,7 +92,7 @@ func countByKey(findings []Finding) (map[string]map[string]int64, error) {
 	}
 	byKey := map[string]map[string]int64{}
 	for _, f := range findings {
-		if !formPattern.MatchString(f.Form) || f.Count < 1 || f.Count > maxFindingCount {
+		if !formPattern().MatchString(f.Form) || f.Count < 1 || f.Count > maxFindingCount {
 			return nil, problem.Invalid("findings", "a finding has a key, a form in lower-case letters, digits and dashes, and a count from 1")
 		}
 		if byKey[f.Key] == nil {

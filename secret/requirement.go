@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"infsh/envvar"
 	"infsh/problem"
@@ -128,14 +129,14 @@ func checkNeeds(at string, r Requirement) (fields []problem.Field) {
 		fail("scopes", fmt.Sprintf("an integration names at most %d scopes", MaxNeeds))
 	}
 	for i, s := range r.Scopes {
-		if !scopePattern.MatchString(s) {
+		if !scopePattern().MatchString(s) {
 			fail(fmt.Sprintf("scopes[%d]", i), "a scope has 1 to 256 printing ASCII characters, without spaces, quotes and backslashes")
 		}
 	}
 	return fields
 }
 
-var scopePattern = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,256}$`)
+var scopePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,256}$`) })
 
 func checkIntegrationName(s string) error {
 	if len(s) == 0 || len(s) > 128 || strings.ContainsFunc(s, func(r rune) bool {

@@ -46,9 +46,9 @@ type asset struct {
 	gzipped func() []byte // packed at the first request
 }
 
-var assets, byHash = load()
-
-func load() (map[string]*asset, map[string]*asset) {
+// load reads the files when the first is asked for: the command line has no use of
+// them.
+var load = sync.OnceValues(func() (assets, byHash map[string]*asset) {
 	plain, hashed := map[string]*asset{}, map[string]*asset{}
 	for _, name := range names {
 		content, err := files.ReadFile(name)
@@ -67,7 +67,7 @@ func load() (map[string]*asset, map[string]*asset) {
 		plain[name], hashed[a.hashed] = a, a
 	}
 	return plain, hashed
-}
+})
 
 // contentType does not ask the machine's own table, which differs from host to
 // host and may call a script text/plain.
@@ -104,6 +104,7 @@ func pack(content []byte) []byte {
 // URL is the address of a file, with the hash of its content. It panics on a
 // name that is not embedded: that is a mistake in a page, not in a request.
 func URL(name string) string {
+	assets, _ := load()
 	a, ok := assets[name]
 	if !ok {
 		panic("static: no file " + name)
@@ -120,6 +121,7 @@ func Names() []string {
 
 // File is the content of a file by its plain name.
 func File(name string) ([]byte, bool) {
+	assets, _ := load()
 	a, ok := assets[name]
 	if !ok {
 		return nil, false
@@ -139,6 +141,7 @@ func Handler() http.Handler {
 		}
 		name := strings.TrimPrefix(r.URL.Path, Prefix)
 		header := w.Header()
+		assets, byHash := load()
 		a, immutable := byHash[name]
 		if immutable {
 			header.Set("Cache-Control", "public, max-age=31536000, immutable")

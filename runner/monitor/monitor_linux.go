@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -57,9 +58,15 @@ func start(ownTerminal bool, limits, path string, argv []string) int {
 		return 1
 	}
 	adoptLimits(limits)
-	// They are the runner's to pass on; a hung up terminal tells this one, too.
-	signal.Notify(make(chan os.Signal, 1), Catchable()...)
-
+	// What the group of this process gets, or its terminal sends, is the runner's to
+	// pass on. All of it is ignored, but not before the start, since the command would
+	// ignore it as well; so until then, what is likely is caught.
+	named, nameless := Catchable()
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGTSTP} {
+		if slices.Contains(named, s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	var err error
 	m.command, err = os.StartProcess(path, argv, &os.ProcAttr{
 		Env: os.Environ(), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
@@ -71,10 +78,9 @@ func start(ownTerminal bool, limits, path string, argv []string) int {
 		_ = Message{HasFailed, uint32(number)}.Send(m.control)
 		return 1
 	}
+	signal.Ignore(append(named, nameless...)...)
 	RestoreLimits(m.command.Pid)
 	if ownTerminal {
-		// Not before the start, since the command would ignore them as well.
-		signal.Ignore(syscall.SIGTTOU, syscall.SIGTTIN)
 		setForeground(m.command.Pid)
 	} else {
 		releaseStreams()
