@@ -163,7 +163,7 @@ func scopesInWords(s team.Scopes) string {
 			words = append(words, scopeWords[scope])
 		}
 	}
-	return strings.Join(words, "; ")
+	return strings.Join(words, ". ")
 }
 
 func (s *server) createAPIKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
