@@ -96,7 +96,7 @@ func initialize(ctx context.Context, d *db.DB, kek *envelope.KEK) (db.Identity, 
 func belongs(kek *envelope.KEK, id db.Identity) error {
 	err := kek.VerifyCheck(id.StoreID, id.KEKCheck)
 	if errors.Is(err, envelope.ErrKEKWrong) {
-		return fmt.Errorf("this key encryption key (%s) does not belong to this store, which uses %s; nothing was changed; name the right one with --kek: %w", kek.ID(), id.KEKID, err)
+		return fmt.Errorf("this key encryption key (%s) does not belong to this store, which uses %s; nothing was changed; name the right one with --kek", kek.ID(), id.KEKID)
 	}
 	if err != nil || len(id.OldKEKCheck) == 0 {
 		return err

@@ -71,6 +71,11 @@ func ready(ctx context.Context, d *DB) (*DB, error) {
 	d.recorded.binding = true
 	d.keys = reading(d, d.readKeys)
 	if err := d.Ping(ctx); err != nil {
+		// Who starts a program is its operator, and needs the database's own words:
+		// a wrong name or password does not get better by trying again.
+		if p := (*problem.Error)(nil); errors.As(err, &p) && p.Cause != nil {
+			err = p.Cause
+		}
 		return nil, errors.Join(fmt.Errorf("reach the database: %w", err), d.Close())
 	}
 	return d, nil

@@ -249,6 +249,19 @@ func TestSeveralHosts(t *testing.T) {
 }
 
 // A URL with a mistake is refused with its place, and never repeated.
+// At the start the operator reads what the database says.
+func TestNoSuchDatabase(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(dbtest.PostgresURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/not_there"
+	if d, err := db.OpenPostgres(t.Context(), u.String()); err == nil || !strings.Contains(err.Error(), `database "not_there" does not exist`) {
+		t.Errorf("opened %v: %v", d, err)
+	}
+}
+
 func TestBadURL(t *testing.T) {
 	for params, want := range map[string]string{
 		"pool_max_conns=1":       "pool_max_conns must be a number from 2",
