@@ -121,6 +121,7 @@ var revealers = map[string]string{
 	"admin_password.go":         "prints a generated password, once",
 	"admin.go":                  "prints a new account's credentials, once",
 	"api/client.go":             "checks the form of a credential before it is sent",
+	"api/forward.go":            "sends an agent's credential in the Authorization header",
 	"api/transport.go":          "sends the credential in the Authorization header, and takes values out of error texts",
 	"api/watch.go":              "sends the credential in the Authorization header",
 	"api/wire.go":               "encodes the messages that carry a value, by name",

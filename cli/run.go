@@ -36,6 +36,7 @@ func (p *program) runCommand() *cobra.Command {
 		cacheDir             string
 		maxStale             time.Duration
 		mountDir             string
+		agent                string
 		mountOnDisk          bool
 	)
 	cmd := &cobra.Command{
@@ -65,6 +66,9 @@ names the file of KEY. DIR is made, or is there and empty, and must be on a
 tmpfs (in $XDG_RUNTIME_DIR or /dev/shm) unless --mount-on-disk is given. At the
 end, or when this program is killed, the files in DIR are removed. With --watch
 they are rewritten before the command is restarted or told.
+
+With --agent, or INFSH_AGENT, the run has no credential of its own, but asks the
+"infsh agent" on that socket, as an app that is registered.
 
 While the server is away nothing starts, unless --offline-cache names a folder:
 there the last answer is kept, encrypted with a key from the credential, and is
@@ -120,7 +124,17 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 					return err
 				}
 			}
-			s, err := p.connect()
+			if agent == "" {
+				agent = p.env("INFSH_AGENT")
+			}
+			if agent != "" && cacheDir != "" {
+				return &usageError{msg: "--offline-cache needs the credential, which the agent keeps to itself: leave out one of them", command: cmd.CommandPath()}
+			}
+			connect := p.connect
+			if agent != "" {
+				connect = func() (*session, error) { return p.throughAgent(agent) }
+			}
+			s, err := connect()
 			if err != nil {
 				return err
 			}
@@ -204,6 +218,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 	flags.BoolVar(&dryRun, "dry-run", false, "print which secrets in which versions the app would get, and start nothing")
 	flags.StringVar(&cacheDir, "offline-cache", "", "keep the values in this folder, encrypted, and use them while the server is away")
 	flags.DurationVar(&maxStale, "max-stale", defaultMaxStale, "how old they may be then")
+	flags.StringVar(&agent, "agent", "", "ask the agent on this socket, which has the credential (or INFSH_AGENT)")
 	flags.StringVar(&mountDir, "mount", "", "give the command files of the secrets in this folder, which KEY_FILE names, and no values")
 	flags.BoolVar(&mountOnDisk, "mount-on-disk", false, "allow a folder on a disk, on which deleted values may remain")
 	flags.BoolVar(&verbose, "verbose", false, "name the optional secrets that are not set")

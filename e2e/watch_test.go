@@ -203,3 +203,37 @@ while :; do sleep 0.05; done`)
 		t.Errorf("the exit code is %d", code)
 	}
 }
+
+// A watched run behind an agent, which has the credential, follows changes, and runs
+// on when the agent ends.
+func TestRunWatchThroughAnAgent(t *testing.T) {
+	t.Parallel()
+	s := start(t, filepath.Join(t.TempDir(), "data"))
+	ada := s.createUser("ada@example.com", "acme")
+	s.set(ada.APIKey, "API_TOKEN", "first-value-0123456789")
+	s.call(ada.APIKey, "POST", "/api/apps", map[string]any{"name": "agent", "version": map[string]any{"required_secrets": []map[string]any{{"key": "API_TOKEN"}}}})
+	socket := filepath.Join(t.TempDir(), "run", "agent.sock")
+	holder := &watching{t: t, out: &lockedBuffer{}, err: &lockedBuffer{}, exited: make(chan error, 1)}
+	holder.cmd = exec.Command(infsh, "agent", "--socket", socket)
+	holder.cmd.Env = cleanEnv("INFSH_URL="+s.URL, "INFSH_API_KEY="+s.apiKey(ada, "runner", "apps:execute"))
+	holder.cmd.Stdout, holder.cmd.Stderr = holder.out, holder.err
+	if err := holder.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { holder.exited <- holder.cmd.Wait() }()
+	t.Cleanup(func() { _ = holder.cmd.Process.Kill() })
+	holder.until(holder.err, "listening on")
+
+	w := s.watch(t, "", []string{"--agent", socket, "--watch"}, agent)
+	w.until(w.out, "started with 22 and <[redacted]>")
+	s.set(ada.APIKey, "API_TOKEN", "second-value-0123456789-longer")
+	w.until(w.out, "started with 30 and <[redacted]>")
+	_ = holder.cmd.Process.Signal(syscall.SIGTERM)
+	if code := holder.code(); code != 0 {
+		t.Errorf("the agent ended with %d: %s", code, holder.err)
+	}
+	_ = w.cmd.Process.Signal(syscall.SIGTERM)
+	if code := w.code(); code != 7 {
+		t.Errorf("the exit code is %d:\n%s", code, w.err)
+	}
+}
