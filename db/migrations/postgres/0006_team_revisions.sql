@@ -9,21 +9,23 @@
 CREATE TABLE team_revisions (
     team_id    TEXT   PRIMARY KEY REFERENCES teams ON DELETE CASCADE,
     revision   BIGINT NOT NULL,
-    -- The transaction that changed it, which needs to do so once.
-    changed_in BIGINT NOT NULL DEFAULT 0
+    -- The transaction that changed it, which needs to do so once. Its number
+    -- alone may come again, in a server to which a dump was brought.
+    changed_in BIGINT NOT NULL DEFAULT 0,
+    changed_at TIMESTAMPTZ NOT NULL DEFAULT 'epoch'
 ) WITH (fillfactor = 50);
 INSERT INTO team_revisions (team_id, revision) SELECT id, 1 FROM teams;
 
 -- +goose StatementBegin
-CREATE FUNCTION revise_team(team text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION revise_team(team text) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    UPDATE team_revisions SET revision = revision + 1 + floor(random() * 65536)::bigint, changed_in = txid_current()
-    WHERE team_id = team AND changed_in <> txid_current();
+    UPDATE team_revisions SET revision = revision + 1 + floor(random() * 65536)::bigint, changed_in = txid_current(), changed_at = transaction_timestamp()
+    WHERE team_id = team AND (changed_in <> txid_current() OR changed_at <> transaction_timestamp());
 END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE FUNCTION revise_for_row() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION revise_for_row() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         PERFORM revise_team(OLD.team_id);
@@ -36,10 +38,10 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE FUNCTION revise_for_team() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION revise_for_team() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO team_revisions (team_id, revision, changed_in) VALUES (NEW.id, 1 + floor(random() * 65536)::bigint, txid_current());
+        INSERT INTO team_revisions (team_id, revision) VALUES (NEW.id, 1 + floor(random() * 65536)::bigint);
     ELSE
         PERFORM revise_team(NEW.id);
     END IF;
@@ -48,9 +50,17 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE FUNCTION revise_for_user() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION revise_for_user() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM revise_team(team_id) FROM (SELECT DISTINCT team_id FROM api_keys WHERE user_id = NEW.id ORDER BY team_id) AS t;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION revise_all() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE team_revisions SET revision = revision + 1 + floor(random() * 65536)::bigint;
     RETURN NULL;
 END $$;
 -- +goose StatementEnd
@@ -70,6 +80,13 @@ CREATE TRIGGER revise AFTER INSERT OR UPDATE OR DELETE ON app_versions FOR EACH 
 CREATE TRIGGER revise AFTER INSERT OR UPDATE OR DELETE ON app_grants FOR EACH ROW EXECUTE FUNCTION revise_for_row();
 CREATE TRIGGER revise AFTER INSERT OR UPDATE OR DELETE ON secrets FOR EACH ROW EXECUTE FUNCTION revise_for_row();
 CREATE TRIGGER revise AFTER INSERT OR UPDATE OR DELETE ON secret_versions FOR EACH ROW EXECUTE FUNCTION revise_for_row();
+CREATE TRIGGER revise_truncated AFTER TRUNCATE ON memberships FOR EACH STATEMENT EXECUTE FUNCTION revise_all();
+CREATE TRIGGER revise_truncated AFTER TRUNCATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION revise_all();
+CREATE TRIGGER revise_truncated AFTER TRUNCATE ON apps FOR EACH STATEMENT EXECUTE FUNCTION revise_all();
+CREATE TRIGGER revise_truncated AFTER TRUNCATE ON app_versions FOR EACH STATEMENT EXECUTE FUNCTION revise_all();
+CREATE TRIGGER revise_truncated AFTER TRUNCATE ON app_grants FOR EACH STATEMENT EXECUTE FUNCTION revise_all();
+CREATE TRIGGER revise_truncated AFTER TRUNCATE ON secrets FOR EACH STATEMENT EXECUTE FUNCTION revise_all();
+CREATE TRIGGER revise_truncated AFTER TRUNCATE ON secret_versions FOR EACH STATEMENT EXECUTE FUNCTION revise_all();
 
 -- Each entry moves its chain's head: in its page, where there is room.
 ALTER TABLE audit_chains SET (fillfactor = 50);
