@@ -123,7 +123,7 @@ func printed(version int64, key string, forms map[string]int64) string {
 }
 
 func checkRunID(id string) error {
-	if id != "" && (len(id) > MaxRunIDLength || !runIDPattern.MatchString(id)) {
+	if id != "" && (len(id) > MaxRunIDLength || !runIDPattern().MatchString(id)) {
 		return problem.Invalid("run_id", "a run id has at most %d characters: letters, digits and . _ : / @ + -", MaxRunIDLength)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"infsh/audit"
 	"infsh/envvar"
@@ -18,7 +19,7 @@ import (
 // MaxRunIDLength is in characters.
 const MaxRunIDLength = 128
 
-var runIDPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$`)
+var runIDPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$`) })
 
 // Run asks for one app's secrets.
 type Run struct {
@@ -200,12 +201,12 @@ func unknownApp(run Run, actor team.Actor) error {
 	return problem.New(problem.NotFound, "Not found: %s is not registered in team %s. Register it with `infsh app deploy`, and check that this is the right team.", what, actor.TeamName())
 }
 
-var slugPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+var slugPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`) })
 
 // ParseApp splits namespace/name.
 func ParseApp(s string) (namespace, name string, err error) {
 	namespace, name, ok := strings.Cut(s, "/")
-	if !ok || !slugPattern.MatchString(namespace) || !slugPattern.MatchString(name) {
+	if !ok || !slugPattern().MatchString(namespace) || !slugPattern().MatchString(name) {
 		return "", "", problem.Invalid("app", "an app is written namespace/name, in lower-case letters, digits, dots, dashes and underscores")
 	}
 	return namespace, name, nil
@@ -220,7 +221,7 @@ func auditApp(s string) string {
 
 // CheckSlug reports whether s can be an app's namespace or name.
 func CheckSlug(s string) error {
-	if !slugPattern.MatchString(s) {
+	if !slugPattern().MatchString(s) {
 		return fmt.Errorf("use 1 to 64 lower-case letters, digits, dots, dashes and underscores, starting with a letter or digit")
 	}
 	return nil
