@@ -120,7 +120,7 @@ func withoutConstraints(t *testing.T, d *dbtest.Database) *sqlx.Conn {
 func another(d *dbtest.Database, c backup.Column) string {
 	switch c.Type {
 	case backup.Integer:
-		return c.Name + " + 1"
+		return c.Name + " + 1000" // no other row has it
 	case backup.Bytes:
 		if d.Raw.DriverName() == "postgres" {
 			return `'\x01'::bytea || ` + c.Name
