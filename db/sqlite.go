@@ -64,8 +64,8 @@ func sqliteDSN(path string, option ...string) string {
 		// in a power cut.
 		"synchronous(FULL)",
 		// A page that changes again and again goes into the file once in so many
-		// pages of the log, which are 32 MiB.
-		"wal_autocheckpoint(8192)",
+		// pages of the log, which are 16 MiB.
+		"wal_autocheckpoint(4096)",
 		"foreign_keys(1)",
 		// Deleted ciphertexts are overwritten, not just unlinked.
 		"secure_delete(1)",

@@ -54,11 +54,12 @@ func tryMount(t *testing.T) error {
 	return syscall.Unmount(dir, 0)
 }
 
-// smallDisk mounts a file system with room for what a test writes.
+// smallDisk mounts a file system with room for what a test writes, and for a
+// write-ahead log of 16 MiB.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", times(8, 64))); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", times(40, 96))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
