@@ -9,9 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -61,11 +59,6 @@ a key file, and prints a link with which the first account is made.`,
 			s, err := readSettings(cmd, serveSettings)
 			if err != nil {
 				return err
-			}
-			if _, given := os.LookupEnv("GOGC"); !given {
-				// The heap is small, so twice of it costs little memory, and half
-				// of the collector's time.
-				debug.SetGCPercent(200)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
