@@ -20,7 +20,7 @@ import (
 // memoryOfHashes what passwords take beside it: 19 MiB each for the four that
 // are hashed at once, and as much that is not collected yet.
 const (
-	memoryOfAFlood = 64 << 20
+	memoryOfAFlood = 96 << 20
 	memoryOfHashes = 2 * 4 * 19 << 20
 )
 
