@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -50,5 +51,5 @@ func refuse(w http.ResponseWriter, status int, title, detail string) {
 	w.Header().Set("Content-Type", ProblemMediaType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"type":"about:blank","title":%q,"status":%d,"detail":%q}`, title, status, detail)
+	_ = json.NewEncoder(w).Encode(Problem{Title: title, Status: status, Detail: detail})
 }
