@@ -111,7 +111,7 @@ func changingApps(t *testing.T, browser context.Context) {
 		p.gone(testid("delete-app"))
 		ask := func(version string) {
 			t.Helper()
-			button := `[aria-label="Make v` + version + ` current"]`
+			button := `[aria-label="Make current: v` + version + `"]`
 			if tab.options == nil {
 				p.mark()
 				p.click(button)

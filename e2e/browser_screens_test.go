@@ -12,31 +12,58 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // screenshots is where the README finds its pictures.
 const screenshots = "../docs/screenshots"
 
-// everyScreen looks at each page on a phone and on a desktop, light and dark:
-// nothing is cut off or makes the page scroll sideways, and nothing is blank.
+// everyScreen looks at each page and each dialog on a phone and on a desktop,
+// light and dark: nothing is cut off or makes the page scroll sideways, nothing
+// is blank, and axe finds nothing that keeps somebody out.
 // With UPDATE_SCREENSHOTS=1 it writes the pictures of the README.
 func everyScreen(t *testing.T, browser context.Context) {
+	var seen looked
+	t.Cleanup(func() { seen.covers(t) }) // after all of them
 	s := newServer(t)
 	owner, member := furnish(s)
+	for name, look := range map[string]func(*testing.T){
+		"strangers": func(t *testing.T) { strangersScreens(t, browser, &seen, s, owner) },
+		"owner":     func(t *testing.T) { ownersScreens(t, browser, &seen, s, owner, member) },
+		"member":    func(t *testing.T) { membersScreens(t, browser, &seen, s, member) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			look(t)
+		})
+	}
+}
 
+// strangersScreens are those of people who are not signed in.
+func strangersScreens(t *testing.T, browser context.Context, seen *looked, s *server, owner user) {
+	empty := newServer(t)
+	first := open(t, browser, empty)
+	first.look(seen, screen{"setup", strings.TrimPrefix(empty.Setup, empty.URL)})
 	p := open(t, browser, s)
-	p.look(
+	p.look(seen,
 		screen{"login", "/login"},
 		screen{"not-found", "/settings/nothing-here"},
-		screen{"invite-none", "/invite"},
 		screen{"api", "/docs/api"},
+		screen{"invite-none", "/invite"},
+		screen{"invite", s.inviteLink(owner)},
 	)
+	p.fill("#invite-password", "short")
+	p.follow(testid("join"))
+	p.errorAt("#invite-password", "10")
+	p.lookAt(seen, "invite-refused")
+}
+
+func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *server, owner, member user) {
+	p := open(t, browser, s)
 	p.signIn(owner)
-	p.look(
+	p.look(seen,
 		screen{"secrets", "/settings/secrets"},
 		screen{"add", "/settings/secrets?add=OPENAI_API_KEY&description=For+GPT-4+API+calls&return=/settings/apps/acme/summarise"},
 		screen{"search", "/settings/secrets?q=stripe"},
@@ -54,6 +81,8 @@ func everyScreen(t *testing.T, browser context.Context) {
 		screen{"integrations", "/settings/integrations"},
 		screen{"apikeys", "/settings/apikeys"},
 		screen{"apikey-add", "/settings/apikeys?add=1"},
+		screen{"apikey-revoke", "/settings/apikeys?revoke=" + s.keyID(owner, "production runner")},
+		screen{"apikey-take-over", "/settings/apikeys?takeover=" + s.keyID(owner, "audit script")},
 		screen{"members", "/settings/members"},
 		screen{"member-role", "/settings/members?role=" + member.UserID},
 		screen{"member-remove", "/settings/members?remove=" + member.UserID},
@@ -67,21 +96,63 @@ func everyScreen(t *testing.T, browser context.Context) {
 		screen{"team-new", "/teams/new"},
 	)
 
-	// A team without anything in it, and what a member sees.
+	// What no address opens.
+	p.visit("/settings/secrets")
+	for _, menu := range []string{"team-menu", "account-menu"} {
+		p.click(testid(menu) + " summary")
+		p.lookAt(seen, menu)
+		p.press(kb.Escape)
+	}
+	p.click("#edit-DATABASE_URL")
+	p.see("#edit-dialog-title", "Edit DATABASE_URL")
+	p.lookAt(seen, "edit")
+	p.press(kb.Escape)
+	p.gone("#edit-dialog")
+	p.click("#add-secret")
+	p.fill("#secret-key", "PATH")
+	p.fill("#secret-value", p.plant("sk-refused-by-its-name"))
+	p.click(testid("add-dialog") + " " + testid("save"))
+	p.errorAt("#secret-key", "PATH")
+	p.lookAt(seen, "add-refused")
+	p.visit("/settings/apikeys?add=1")
+	p.fill("#apikey-name", "build machine")
+	p.click(testid("apikey-form") + " " + testid("save"))
+	p.see("#apikey-created-title", "Copy your new key now")
+	p.click("[data-copy]")
+	p.hears("Copied")
+	p.lookAt(seen, "apikey-created")
+	p.visit("/settings/members?invite=1")
+	p.fill("#invite-email", "fay@example.com")
+	p.click(testid("invite-form") + " " + testid("save"))
+	p.see("#invite-created-title", "Send this link")
+	p.lookAt(seen, "invite-created")
+	p.visit("/settings/secrets")
+	s.call(owner.APIKey, "DELETE", "/api/secrets/AWS_ACCESS_KEY_ID", nil)
+	p.click("#edit-AWS_ACCESS_KEY_ID")
+	p.see("#error-dialog-title", "Not found")
+	p.lookAt(seen, "error")
+
+	// A team without anything in it.
 	p.visit("/teams/new")
 	p.fill("#team-username", "acme-staging")
 	p.follow(testid("save"))
-	p.look(
+	p.look(seen,
 		screen{"secrets-empty", "/settings/secrets"},
 		screen{"apps-empty", "/settings/apps"},
 		screen{"apikeys-empty", "/settings/apikeys"},
+		screen{"webhooks-empty", "/settings/webhooks"},
 	)
-	m := open(t, browser, s)
-	m.signIn(member)
-	m.look(
+}
+
+func membersScreens(t *testing.T, browser context.Context, seen *looked, s *server, member user) {
+	p := open(t, browser, s)
+	p.signIn(member)
+	p.look(seen,
 		screen{"secrets-member", "/settings/secrets"},
 		screen{"secret-member", "/settings/secrets/DATABASE_URL"},
 		screen{"members-member", "/settings/members"},
+		screen{"activity-member", "/settings/activity"},
+		screen{"team-member", "/settings/team"},
 	)
 }
 
@@ -94,34 +165,34 @@ var pictures = map[string]bool{
 	"login-light-1280": true, "activity-light-1280": true, "members-light-1280": true, "apikeys-light-1280": true,
 }
 
-// look looks at pages, light and dark.
-func (p *tab) look(screens ...screen) {
+// look looks at pages, each light and dark, on a desktop and on a phone.
+func (p *tab) look(seen *looked, screens ...screen) {
 	p.Helper()
-	for _, theme := range []string{"light", "dark"} {
-		p.do("choose the theme", themeCookie(p.URL, theme))
-		for _, scr := range screens {
-			p.lookAt(scr, theme)
-		}
+	for _, scr := range screens {
+		p.visit(scr.path)
+		p.lookAt(seen, scr.name)
 	}
 }
 
-// lookAt looks at a page on a desktop and on a phone.
-func (p *tab) lookAt(scr screen, theme string) {
+// lookAt looks at what is shown. On a phone, what is folded is open. A page has its theme by an attribute alone, so
+// it need not be loaded again for the other one.
+func (p *tab) lookAt(seen *looked, screen string) {
 	p.Helper()
-	p.visit(scr.path)
-	if got := ask[string](p, `document.documentElement.dataset.theme`); got != theme {
-		p.Errorf("%s has the theme %s, want %s", scr.path, got, theme)
-	}
-	ask[chromedp.Void](p, `document.activeElement?.blur()`) // a caret blinks
-	for _, size := range []struct{ width, height int64 }{{1280, 800}, {390, 844}} {
-		name := fmt.Sprintf("%s-%s-%d", scr.name, theme, size.width)
-		p.do("resize", chromedp.EmulateViewport(size.width, size.height, chromedp.EmulateScale(1)))
-		p.until("the page has its size", fmt.Sprintf(`innerWidth === %d && innerHeight === %d`, size.width, size.height))
-		p.until("the page is drawn to the end", `document.fonts.status === "loaded" && document.styleSheets.length > 0 && document.getAnimations().every(a => a.effect.getComputedTiming().iterations === Infinity)`)
-		if wide := ask[[]string](p, overflowing); len(wide) > 0 {
-			p.Errorf("%s: wider than the screen: %s", name, strings.Join(wide, "\n\t"))
+	seen.at(p)
+	for _, theme := range []string{"light", "dark"} {
+		ask[chromedp.Void](p, fmt.Sprintf(`document.documentElement.dataset.theme = %q; document.activeElement?.blur()`, theme)) // a caret blinks
+		for _, size := range []struct{ width, height int64 }{{1280, 800}, {390, 844}} {
+			name := fmt.Sprintf("%s-%s-%d", screen, theme, size.width)
+			p.do("resize", chromedp.EmulateViewport(size.width, size.height, chromedp.EmulateScale(1)))
+			p.until("the page has its size", fmt.Sprintf(`innerWidth === %d && innerHeight === %d`, size.width, size.height))
+			ask[chromedp.Void](p, fmt.Sprintf(`[...document.querySelectorAll("main details:not([data-menu])")].slice(0, 6).forEach(d => d.open = %t)`, size.width < 768))
+			p.until("the page is drawn to the end", `document.fonts.status === "loaded" && document.styleSheets.length > 0 && document.getAnimations().every(a => a.effect.getComputedTiming().iterations === Infinity)`)
+			if wide := ask[[]string](p, overflowing); len(wide) > 0 {
+				p.Errorf("%s: wider than the screen: %s", name, strings.Join(wide, "\n\t"))
+			}
+			p.accessible(name, theme)
+			p.picture(name)
 		}
-		p.picture(name)
 	}
 }
 
@@ -148,14 +219,6 @@ const overflowing = `(() => {
 	}
 	return wide.slice(0, 8);
 })()`
-
-// themeCookie chooses the theme as the menu does.
-func themeCookie(url, theme string) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, network.SetCookie, network.SetCookieParams{Name: "theme", Value: theme, URL: url})
-		return err
-	})
-}
 
 // picture takes a picture of what is on the screen, and fails the test if
 // there is nothing on it.
@@ -218,6 +281,14 @@ func (s *server) versionID(u user, app string, number int) string {
 	}
 	s.t.Fatalf("%s has no version %d: %v", app, number, versions)
 	return ""
+}
+
+// inviteLink invites a person and returns the path to which the link leads.
+func (s *server) inviteLink(u user) string {
+	s.t.Helper()
+	var made struct{ Link string }
+	s.call(u.APIKey, "POST", "/api/teams/"+u.TeamID+"/invites", map[string]any{"email": "eve@example.com", "role": "member"}).json(s.t, &made)
+	return strings.TrimPrefix(made.Link, s.URL)
 }
 
 // deviceCode starts a login of a command line and returns its code.
@@ -292,6 +363,20 @@ func furnish(s *server) (owner, member user) {
 		{"key": "DATABASE_URL", "form": "password", "count": 3},
 	}})
 	return owner, member
+}
+
+// keyID is the id of an API key by its name.
+func (s *server) keyID(u user, name string) string {
+	s.t.Helper()
+	var list struct{ Items []struct{ ID, Name string } }
+	s.call(u.APIKey, "POST", "/api/apikeys/list", map[string]any{}).json(s.t, &list)
+	for _, key := range list.Items {
+		if key.Name == name {
+			return key.ID
+		}
+	}
+	s.t.Fatalf("there is no key %s: %v", name, list)
+	return ""
 }
 
 // webhookID is the id of the team's only webhook.

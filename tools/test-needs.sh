@@ -2,9 +2,9 @@
 # Makes sure that what the tests need is there: a C compiler for the race
 # detector, Chromium for the browser tests, PostgreSQL and pgbouncer, which the
 # tests start themselves, strace, which watches the syncs, and Node with the
-# official SDK and a validator of OpenAPI documents. On Debian and as root it
-# installs what is missing; elsewhere it says what to install. Once it has run
-# the tests need no network.
+# official SDK, a validator of OpenAPI documents and axe-core, which the browser
+# tests run in each page. On Debian and as root it installs what is missing;
+# elsewhere it says what to install. Once it has run the tests need no network.
 set -eu
 
 # has also looks where Debian keeps the programs of PostgreSQL and pgbouncer.
@@ -45,10 +45,10 @@ fi
 need node nodejs
 need npm npm
 
-# The SDK and the validator, exactly as the lock says, into a folder that git ignores.
+# The SDK, the validator and axe-core, exactly as the lock says, into a folder that git ignores.
 sdk=$(dirname "$0")/../e2e/sdk
 if ! cmp -s "$sdk/package-lock.json" "$sdk/node_modules/.lock-installed"; then
-	echo "Installing the official SDK and a validator into e2e/sdk/node_modules …" >&2
+	echo "Installing the official SDK, a validator and axe-core into e2e/sdk/node_modules …" >&2
 	npm ci --prefix "$sdk" --legacy-peer-deps --ignore-scripts --no-audit --no-fund >/dev/null ||
 		{ echo "npm could not install the SDK; see above." >&2 && exit 1; }
 	cp "$sdk/package-lock.json" "$sdk/node_modules/.lock-installed"
