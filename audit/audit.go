@@ -29,13 +29,15 @@ const (
 // Acts that no team policy governs. The others have the name of their
 // team.Action.
 const (
-	ActSetup          = "account.setup"
-	ActCreateUser     = "account.create"
-	ActAcceptInvite   = "invite.accept"
-	ActLogin          = "session.login"
-	ActLogout         = "session.logout"
-	ActSignOutAll     = "session.revoke_all"
-	ActSwitchTeam     = "session.switch_team"
+	ActSetup        = "account.setup"
+	ActCreateUser   = "account.create"
+	ActAcceptInvite = "invite.accept"
+	ActLogin        = "session.login"
+	ActLogout       = "session.logout"
+	ActSignOutAll   = "session.revoke_all"
+	ActSwitchTeam   = "session.switch_team"
+	// ActConfirm is proving again who one is; the target says by what.
+	ActConfirm        = "session.confirm"
 	ActChangePassword = "account.password"
 	ActDeviceApprove  = "device.approve"
 	ActDeviceDeny     = "device.deny"

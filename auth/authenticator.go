@@ -71,6 +71,7 @@ func (a *Authenticator) Session(r *http.Request) (Session, error) {
 	return Session{
 		Actor: sessionActor(st.record, st.membership, a.Origin(r)),
 		ID:    st.record.ID, CSRF: st.record.CSRF, CreatedAt: st.record.CreatedAt, ExpiresAt: st.record.ExpiresAt,
+		ConfirmedAt: st.record.ConfirmedAt,
 	}, nil
 }
 

@@ -190,7 +190,7 @@ func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, cur Se
 		if err := revokeLogins(ctx, tx, actor.UserID(), cur.ID); err != nil {
 			return err
 		}
-		if err := tx.RotateSession(ctx, cur.ID, hashToken(cookie)); err != nil {
+		if err := tx.RotateSession(ctx, cur.ID, hashToken(cookie), s.now()); err != nil {
 			return err
 		}
 		if err := try.succeed(ctx, tx); err != nil {

@@ -53,6 +53,8 @@ type SessionRecord struct {
 	CreatedAt, LastSeenAt time.Time
 	// ExpiresAt is the absolute end.
 	ExpiresAt time.Time
+	// ConfirmedAt is when the person last proved who they are.
+	ConfirmedAt time.Time
 }
 
 // SessionTx is the part of a transaction that is about sessions.
@@ -67,9 +69,9 @@ type SessionTx interface {
 	// SetSessionTeam changes the current team and reports whether that was
 	// possible: the session lives, and its user belongs to the team.
 	SetSessionTeam(ctx context.Context, id, team string) (bool, error)
-	// RotateSession changes the cookie of a session; problem.NotFound if it
-	// has ended.
-	RotateSession(ctx context.Context, id string, tokenHash []byte) error
+	// RotateSession changes the cookie of a session whose person has proved who
+	// they are; problem.NotFound if it has ended.
+	RotateSession(ctx context.Context, id string, tokenHash []byte, confirmed time.Time) error
 	// DeleteExpired removes sessions, device logins and keys that have ended.
 	DeleteExpired(ctx context.Context, now, idleSince time.Time) error
 }
@@ -83,6 +85,8 @@ type Session struct {
 	// CSRF goes into each form; SameCSRF checks what comes back.
 	CSRF                 string
 	CreatedAt, ExpiresAt time.Time
+	// ConfirmedAt is when its person last proved who they are; see Confirmed.
+	ConfirmedAt time.Time
 }
 
 // SameCSRF reports, in constant time, whether a form came from this session.
@@ -361,7 +365,7 @@ func newRecord(p Person, teamID, remoteAddr, userAgent string, now time.Time) (r
 	return SessionRecord{
 		ID: uuid.NewString(), TokenHash: hashToken(cookie), UserID: p.UserID, Email: p.Email, TeamID: teamID, CSRF: random256(),
 		RemoteAddr: remoteAddr, UserAgent: plainText(userAgent, maxUserAgent),
-		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLifetime),
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLifetime), ConfirmedAt: now,
 	}, cookie
 }
 

@@ -118,10 +118,10 @@ func TestSessionStore(t *testing.T) {
 		})
 		t.Run("its cookie changes while it lives", func(t *testing.T) {
 			update(t, d, func(ctx context.Context, tx auth.Tx) error {
-				if err := tx.RotateSession(ctx, "gone", []byte{7}); !errors.Is(err, problem.NotFound) {
+				if err := tx.RotateSession(ctx, "gone", []byte{7}, time.Now()); !errors.Is(err, problem.NotFound) {
 					t.Errorf("a session that has ended: %v", err)
 				}
-				return tx.RotateSession(ctx, "n4", []byte{7})
+				return tx.RotateSession(ctx, "n4", []byte{7}, time.Now())
 			})
 			if got, _, err := store.Session(t.Context(), []byte{7}); err != nil || got.ID != "n4" {
 				t.Errorf("%+v, %v", got, err)

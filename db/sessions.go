@@ -68,13 +68,14 @@ type sessionRow struct {
 	CreatedAt  int64  `db:"created_at"`
 	LastSeenAt int64  `db:"last_seen_at"`
 	ExpiresAt  int64  `db:"expires_at"`
+	Confirmed  int64  `db:"confirmed_at"`
 	membershipRow
 }
 
 func (s *Auth) Session(ctx context.Context, tokenHash []byte) (auth.SessionRecord, auth.Membership, error) {
 	var r sessionRow
 	err := s.statement().get(ctx, &r, `SELECT s.id, s.token_hash, s.user_id, u.email, s.team_id, s.csrf_token, s.remote_addr, s.user_agent,
-			s.created_at, s.last_seen_at, s.expires_at, `+membershipColumns+`
+			s.created_at, s.last_seen_at, s.expires_at, s.confirmed_at, `+membershipColumns+`
 		FROM sessions s
 		JOIN users u ON u.id = s.user_id
 		LEFT JOIN memberships m ON m.team_id = s.team_id AND m.user_id = s.user_id
@@ -90,6 +91,7 @@ func (s *Auth) Session(ctx context.Context, tokenHash []byte) (auth.SessionRecor
 		ID: r.ID, TokenHash: r.TokenHash, UserID: r.UserID, Email: r.Email, TeamID: r.TeamID, CSRF: r.CSRF,
 		RemoteAddr: r.RemoteAddr, UserAgent: r.UserAgent,
 		CreatedAt: fromMicros(r.CreatedAt), LastSeenAt: fromMicros(r.LastSeenAt), ExpiresAt: fromMicros(r.ExpiresAt),
+		ConfirmedAt: fromMicros(r.Confirmed),
 	}, r.membership(), nil
 }
 
@@ -178,9 +180,9 @@ func (t authTx) SetPasswordHash(ctx context.Context, user, hash string, now time
 
 func (t authTx) InsertSession(ctx context.Context, s auth.SessionRecord) error {
 	_, err := t.q.exec(ctx, `INSERT INTO sessions
-		(token_hash, id, user_id, team_id, csrf_token, remote_addr, user_agent, created_at, last_seen_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		s.TokenHash, s.ID, s.UserID, s.TeamID, s.CSRF, s.RemoteAddr, s.UserAgent, micros(s.CreatedAt), micros(s.LastSeenAt), micros(s.ExpiresAt))
+		(token_hash, id, user_id, team_id, csrf_token, remote_addr, user_agent, created_at, last_seen_at, expires_at, confirmed_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.TokenHash, s.ID, s.UserID, s.TeamID, s.CSRF, s.RemoteAddr, s.UserAgent, micros(s.CreatedAt), micros(s.LastSeenAt), micros(s.ExpiresAt), micros(s.ConfirmedAt))
 	return err
 }
 
@@ -206,8 +208,8 @@ func (t authTx) SetSessionTeam(ctx context.Context, id, team string) (bool, erro
 	return n > 0, err
 }
 
-func (t authTx) RotateSession(ctx context.Context, id string, tokenHash []byte) error {
-	n, err := t.q.exec(ctx, "UPDATE sessions SET token_hash = ? WHERE id = ?", tokenHash, id)
+func (t authTx) RotateSession(ctx context.Context, id string, tokenHash []byte, confirmed time.Time) error {
+	n, err := t.q.exec(ctx, "UPDATE sessions SET token_hash = ?, confirmed_at = ? WHERE id = ?", tokenHash, micros(confirmed), id)
 	if err == nil && n == 0 {
 		return problem.New(problem.NotFound, "the session has ended")
 	}

@@ -50,6 +50,7 @@ func TestBrowser(t *testing.T) {
 		{"a failed check leads to the form and back", failedCheck},
 		{"an owner approves, binds, denies and revokes what an app may have", decidingGrants},
 		{"an older version becomes current, and an app is deleted", changingApps},
+		{"who was signed in for long is asked again before a role changes", confirmingAgain},
 		{"an ended session leads the whole page to the login", endedSession},
 		{"a way back leads nowhere but home", openRedirects},
 		{"text of others stays text", hostileText},

@@ -171,7 +171,7 @@ func (h *hunt) driveLogin(v *visitor) {
 		poll := `{"device_code":` + quote(started.DeviceCode) + `}`
 		h.want(http.StatusBadRequest, h.api("", "POST", "/api/device/token", poll))
 		h.want(http.StatusBadRequest, h.api("", "POST", "/api/device/token", poll)) // Too soon.
-		h.want(http.StatusOK, v.post("/device", form("code", started.UserCode, "decision", decision)))
+		h.want(http.StatusOK, v.post(map[string]string{"approve": "/device", "deny": "/device/deny"}[decision], form("code", started.UserCode, "decision", decision)))
 		var fetched answer
 		h.eventually("an answer to the decision", func() bool {
 			fetched = h.api("", "POST", "/api/device/token", poll)

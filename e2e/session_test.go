@@ -250,12 +250,11 @@ func TestDeviceLogin(t *testing.T) {
 		if a := ada.post("/device", form("code", spelled, "decision", "approve")); a.StatusCode != http.StatusOK {
 			t.Fatalf("approve: %d %.200s", a.StatusCode, a.Body)
 		}
-		for _, again := range []url.Values{
-			form("code", d.UserCode, "decision", "approve"), form("code", spelled, "decision", "approve"),
-			form("code", strings.ReplaceAll(d.UserCode, "-", ""), "decision", "deny"),
-		} {
-			if a := eve.post("/device", again); a.StatusCode != http.StatusNotFound {
-				t.Errorf("%v of the used code: %d", again, a.StatusCode)
+		for _, again := range []string{d.UserCode, spelled, strings.ReplaceAll(d.UserCode, "-", "")} {
+			for _, path := range []string{"/device", "/device/deny"} {
+				if a := eve.post(path, form("code", again, "decision", "approve")); a.StatusCode != http.StatusNotFound {
+					t.Errorf("%s of the used code %q: %d", path, again, a.StatusCode)
+				}
 			}
 		}
 		// What the person sees opens nothing: the credential is the starter's.
@@ -295,7 +294,7 @@ func TestDeviceLogin(t *testing.T) {
 
 	t.Run("A9 who denies ends that login alone", func(t *testing.T) {
 		one, two := s.startDevice("one"), s.startDevice("two")
-		if a := ada.post("/device", form("code", one.UserCode, "decision", "deny")); a.StatusCode != http.StatusOK {
+		if a := ada.post("/device/deny", form("code", one.UserCode)); a.StatusCode != http.StatusOK {
 			t.Fatalf("deny: %d", a.StatusCode)
 		}
 		if title := s.poll(one.DeviceCode).title(t); title != "access_denied" {

@@ -47,6 +47,7 @@ POST   /logout                                   login ok    ok     ok    ok    
 POST   /theme                                    login ok    ok     ok    ok    login   login  login  login login login
 GET    /device                                   login ok    ok     ok    ok    login   login  login  login login login
 POST   /device                                   login ok    ok     ok    ok    login   login  login  login login login
+POST   /device/deny                              login ok    ok     ok    ok    login   login  login  login login login
 
 POST   /teams/switch                             login 404   ok     ok    ok    login   login  login  login login login
 GET    /teams/new                                login ok    ok     ok    ok    login   login  login  login login login
@@ -191,6 +192,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /theme":                                   {body: "theme=dark"},
 	"GET /device":                                   {path: "/device?code=$usercode"},
 	"POST /device":                                  {body: "code=$usercode&decision=approve"},
+	"POST /device/deny":                             {body: "code=$usercode"},
 	"POST /teams/switch":                            {body: "team_id=$team"},
 	"POST /teams/new":                               {body: "username=gamma"},
 	"POST /settings/secrets":                        {body: "key=FAL_KEY&value=fal-CANARY-submitted"},

@@ -93,7 +93,30 @@ func inMinutes(d time.Duration) string {
 	return fmt.Sprintf("in %d minutes", n)
 }
 
-func (s *server) decideDevice(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+func (s *server) approveDevice(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	teamID := r.PostForm.Get("team_id")
+	if teamID == "" {
+		teamID = session.Actor.TeamID()
+	}
+	// A page of an earlier version sends both decisions to this address.
+	if r.PostForm.Get("decision") != "approve" {
+		return problem.Invalid("decision", "it must be approve")
+	}
+	return s.decideDevice(w, r, session, teamID, func(code string) error {
+		return s.Devices.ApproveIn(r.Context(), session.Actor, teamID, code)
+	})
+}
+
+// denyDevice takes nobody's time: what is refused needs no proof.
+func (s *server) denyDevice(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	return s.decideDevice(w, r, session, "", func(code string) error {
+		return s.Devices.Deny(r.Context(), session.Actor, code)
+	})
+}
+
+// decideDevice decides on the login with the form's code; teamID is where it
+// was approved for, and empty where it was denied.
+func (s *server) decideDevice(w http.ResponseWriter, r *http.Request, session auth.Session, teamID string, decide func(code string) error) error {
 	code := r.PostForm.Get("code")
 	found, err := s.Devices.Find(r.Context(), session.Actor, code)
 	if errors.Is(err, problem.NotFound) {
@@ -102,19 +125,7 @@ func (s *server) decideDevice(w http.ResponseWriter, r *http.Request, session au
 	if err != nil {
 		return err
 	}
-	teamID := r.PostForm.Get("team_id")
-	if teamID == "" {
-		teamID = session.Actor.TeamID()
-	}
-	var approved bool
-	switch r.PostForm.Get("decision") {
-	case "approve":
-		approved, err = true, s.Devices.ApproveIn(r.Context(), session.Actor, teamID, code)
-	case "deny":
-		err = s.Devices.Deny(r.Context(), session.Actor, code)
-	default:
-		return problem.Invalid("decision", "it must be approve or deny")
-	}
+	err = decide(code)
 	if fields, ok := fieldErrors(err); ok {
 		return s.deviceForm(w, r, session, code, http.StatusUnprocessableEntity, fields)
 	}
@@ -125,7 +136,7 @@ func (s *server) decideDevice(w http.ResponseWriter, r *http.Request, session au
 	if err != nil {
 		return err
 	}
-	result := views.DeviceResult{Approved: approved, Client: found.ClientName}
+	result := views.DeviceResult{Approved: teamID != "", Client: found.ClientName}
 	for _, t := range p.Teams {
 		if t.ID == teamID {
 			result.Team = t.Label()

@@ -27,6 +27,7 @@ var statuses = map[problem.Code]int{
 	problem.ScopeRequired:        http.StatusForbidden,
 	problem.WrongTeam:            http.StatusForbidden,
 	problem.CrossOrigin:          http.StatusForbidden,
+	problem.ConfirmationNeeded:   http.StatusForbidden,
 	problem.NotFound:             http.StatusNotFound,
 	problem.SecretNotFound:       http.StatusNotFound,
 	problem.MethodNotAllowed:     http.StatusMethodNotAllowed,

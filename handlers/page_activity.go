@@ -55,6 +55,7 @@ var actWords = map[string]string{
 	audit.ActLogout:                 "Signed out",
 	audit.ActSignOutAll:             "Signed out everywhere",
 	audit.ActSwitchTeam:             "Switched team",
+	audit.ActConfirm:                "Confirmed who they are",
 	audit.ActChangePassword:         "Changed the password",
 	audit.ActDeviceApprove:          "Approved a command line login",
 	audit.ActDeviceDeny:             "Denied a command line login",

@@ -41,6 +41,10 @@ type route struct {
 	// creates says that an Idempotency-Key keeps a repeated call from making
 	// something twice.
 	creates bool
+	// confirm says, in words that go on "To …", what is asked for a fresh proof
+	// of who the person is; empty where the session is enough. Such a route
+	// takes a form (POST) that holds no value of a secret and no password.
+	confirm string
 }
 
 // internal reports whether the route is served apart from the others if the
@@ -55,6 +59,9 @@ func (s *server) routes() []route {
 	}
 	pg := func(method, path string, f pageFunc) route {
 		return route{method: method, path: path, access: page, page: f}
+	}
+	sure := func(path, to string, f pageFunc) route {
+		return route{method: "POST", path: path, access: page, page: f, confirm: to}
 	}
 	ap := func(method, path string, f apiFunc) route {
 		return route{method: method, path: path, access: machine, api: f}
@@ -81,7 +88,8 @@ func (s *server) routes() []route {
 		pg("POST", "/logout", s.logout),
 		pg("POST", "/theme", s.setTheme),
 		pg("GET", "/device", s.devicePage),
-		pg("POST", "/device", s.decideDevice),
+		sure("/device", "sign in a command line", s.approveDevice),
+		pg("POST", "/device/deny", s.denyDevice),
 
 		// Teams.
 		pg("POST", "/teams/switch", s.switchTeam),
@@ -106,19 +114,19 @@ func (s *server) routes() []route {
 		pg("POST", "/settings/apps/{namespace}/{name}/delete", s.deleteAppForm),
 		pg("GET", "/settings/integrations", s.integrationsPage),
 		pg("GET", "/settings/apikeys", s.apiKeysPage),
-		pg("POST", "/settings/apikeys", s.createAPIKeyForm),
-		pg("POST", "/settings/apikeys/{id}", s.changeAPIKeyForm),
+		sure("/settings/apikeys", "make an API key", s.createAPIKeyForm),
+		sure("/settings/apikeys/{id}", "change an API key", s.changeAPIKeyForm),
 		pg("POST", "/settings/expected", s.dismissKeyForm),
 		pg("GET", "/settings/team", s.teamPage),
 		pg("POST", "/settings/team", s.renameTeamForm),
 		pg("POST", "/settings/team/duplicate", s.duplicateTeamForm),
-		pg("POST", "/settings/team/delete", s.deleteTeamForm),
+		sure("/settings/team/delete", "delete the team", s.deleteTeamForm),
 		pg("GET", "/settings/members", s.membersPage),
-		pg("POST", "/settings/members/policy", s.membersPolicyForm),
-		pg("POST", "/settings/members/invites", s.inviteForm),
+		sure("/settings/members/policy", "change what members may do", s.membersPolicyForm),
+		sure("/settings/members/invites", "invite a person", s.inviteForm),
 		pg("POST", "/settings/members/invites/{id}/revoke", s.revokeInviteForm),
-		pg("POST", "/settings/members/transfer", s.transferForm),
-		pg("POST", "/settings/members/{id}/role", s.memberRoleForm),
+		sure("/settings/members/transfer", "hand the team over", s.transferForm),
+		sure("/settings/members/{id}/role", "change a role", s.memberRoleForm),
 		pg("POST", "/settings/members/{id}/remove", s.removeMemberForm),
 		pg("GET", "/settings/webhooks", s.webhooksPage),
 		pg("POST", "/settings/webhooks", s.createWebhookForm),
@@ -257,6 +265,11 @@ func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 		}
 		if !isSafe(r.Method) {
 			if err := s.checkForm(r, session); err != nil {
+				return err
+			}
+		}
+		if rt.confirm != "" {
+			if session, err = s.confirm(rt, w, r, session); err != nil || session.ID == "" {
 				return err
 			}
 		}

@@ -23,10 +23,12 @@ const (
 	ScopeRequired    Code = "scope_required"
 	WrongTeam        Code = "wrong_team"
 	CrossOrigin      Code = "cross_origin"
-	NotFound         Code = "not_found"
-	SecretNotFound   Code = "secret_not_found"
-	MethodNotAllowed Code = "method_not_allowed"
-	Conflict         Code = "conflict"
+	// ConfirmationNeeded asks a person who is signed in to prove again who they are.
+	ConfirmationNeeded Code = "confirmation_needed"
+	NotFound           Code = "not_found"
+	SecretNotFound     Code = "secret_not_found"
+	MethodNotAllowed   Code = "method_not_allowed"
+	Conflict           Code = "conflict"
 	// KeyReused is an Idempotency-Key that came with another request before.
 	KeyReused          Code = "idempotency_key_reused"
 	RequirementsNotMet Code = "requirements_not_met"

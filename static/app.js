@@ -57,6 +57,8 @@ let typed = null;
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target?.id !== "dialog") return;
+  const source = event.detail.requestConfig.elt;
+  if (!source.closest("dialog")) opener = source.id; // also where the server chose the dialog
   document.body.append(byId("toasts"));
   const refused = event.detail.xhr.status >= 400;
   typed = refused ? document.querySelector("#dialog textarea[name=value]")?.value : null;
@@ -76,6 +78,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
 function returnFocusLater() {
   document.addEventListener("htmx:afterSettle", returnFocus, { once: true });
 }
+
+// The question whether it is you stays open where its answer went elsewhere.
+document.addEventListener("infsh:confirmed", () => byId("confirm-dialog")?.close());
 
 const initial = document.querySelector("#dialog dialog[open]");
 if (initial) makeModal(initial, false);

@@ -262,7 +262,7 @@ func DevicePage(p Page, f DeviceForm) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "</div><div class=\"form-foot\"><button class=\"btn\" name=\"decision\" value=\"deny\" data-testid=\"deny\">Deny</button> <button class=\"btn btn-primary\" name=\"decision\" value=\"approve\" data-testid=\"approve\">Approve</button></div></form>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "</div><div class=\"form-foot\"><button class=\"btn\" formaction=\"/device/deny\" data-testid=\"deny\">Deny</button> <button class=\"btn btn-primary\" name=\"decision\" value=\"approve\" data-testid=\"approve\">Approve</button></div></form>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

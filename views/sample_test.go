@@ -370,6 +370,8 @@ func samplePages(theme Theme) []sample {
 		{"integrations", IntegrationsPage(page("/settings/integrations"), Integrations{Declared: []IntegrationNeed{{Key: "google.sheets", Apps: sampleUsedBy[:1]}}})},
 		{"account", AccountPage(page("/settings/account"), Account{Email: "ada@acme.example", Sessions: 2, Logins: 1})},
 		{"account-errors", AccountPage(page("/settings/account"), Account{Email: "ada@acme.example", Sessions: 1, Errors: FieldErrors{"current": "This is not your current password.", "new": "Use 10 characters or more."}})},
+		{"confirm", ConfirmPage(page("/settings/members"), Confirm{To: "change a role", Action: "/settings/members/1/role", Target: "dialog", Fields: []HiddenField{{"role", hostile}}, Back: "/settings/members", Minutes: 10})},
+		{"confirm-refused", ConfirmPage(page("/settings/members"), Confirm{To: "change a role", Action: "/settings/members/1/role", Target: "dialog", Back: "/settings/members", Minutes: 10, Errors: FieldErrors{"": "Too many failed sign-ins. Try again in 4s.", "password": "This is not your password."}})},
 		{"device-enter", DevicePage(page("/device"), DeviceForm{})},
 		{"device", DevicePage(page("/device"), DeviceForm{Code: "WDJB-MJHT", Client: "infsh on build-7 " + hostile, Address: "192.0.2.10", Started: minutes(0), Expires: "in 10 minutes"})},
 		{"device-approved", DeviceResultPage(page("/device"), DeviceResult{Approved: true, Client: "infsh on build-7", Team: "Acme"})},
