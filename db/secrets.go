@@ -142,6 +142,18 @@ func (t secretTx) Keys(ctx context.Context, team string) ([]envvar.Key, error) {
 	return keys, err
 }
 
+func (t secretTx) KeysAnyCase(ctx context.Context, team string, keys []envvar.Key) (found []envvar.Key, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	folded := make([]string, len(keys))
+	for i, key := range keys {
+		folded[i] = listing.Fold(string(key))
+	}
+	err = t.q.in(ctx, &found, "SELECT key FROM secrets WHERE team_id = ? AND lower(key) IN (?) ORDER BY key", team, folded)
+	return found, err
+}
+
 func (t secretTx) KeysInUse(ctx context.Context, team string) ([]envvar.Key, error) {
 	var keys []envvar.Key
 	err := t.q.list(ctx, &keys, "SELECT key FROM secrets WHERE team_id = ? AND version > 0 ORDER BY key", team)

@@ -153,17 +153,17 @@ func (s *server) appCheck(report secret.Report, v secret.AppVersion, place strin
 // teamKeys are the team's keys, and those of them that the app does not declare
 // and that are bound to none of its keys: it never receives them.
 func (s *server) teamKeys(r *http.Request, session auth.Session, report secret.Report) (all, undeclared []string, err error) {
-	secrets, err := s.Secrets.List(r.Context(), session.Actor)
+	keys, err := s.Secrets.Keys(r.Context(), session.Actor)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, one := range secrets {
-		all = append(all, string(one.Key))
+	for _, key := range keys {
+		all = append(all, string(key))
 		declared := slices.ContainsFunc(report.Items, func(item secret.Item) bool {
-			return item.Kind == secret.KindSecret && (item.Key == string(one.Key) || item.Source() == one.Key)
+			return item.Kind == secret.KindSecret && (item.Key == string(key) || item.Source() == key)
 		})
 		if !declared {
-			undeclared = append(undeclared, string(one.Key))
+			undeclared = append(undeclared, string(key))
 		}
 	}
 	return all, undeclared, nil

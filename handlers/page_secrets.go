@@ -27,7 +27,7 @@ func (s *server) secretsPage(w http.ResponseWriter, r *http.Request, session aut
 		s.render(w, r, http.StatusOK, views.AddSecretDialog(p, *s.addForm(r, q)))
 		return nil
 	}
-	p, model, err := s.secrets(w, r, session, q.Get("q"))
+	p, model, err := s.secrets(w, r, session, currentList(r))
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *server) secretsPage(w http.ResponseWriter, r *http.Request, session aut
 
 // addForm is the Add dialog, filled in by a link of a failed check.
 func (s *server) addForm(r *http.Request, q url.Values) *views.AddSecret {
-	form := &views.AddSecret{Key: q.Get("add"), Description: q.Get("description"), Query: q.Get("q"), Known: known()}
+	form := &views.AddSecret{Key: q.Get("add"), Description: q.Get("description"), List: currentList(r), Known: known()}
 	form.Return, form.ReturnName = checkReturn(q.Get("return"))
 	if form.Key != "" {
 		form.Advice = views.NameAdvice{Advice: envvar.Key(form.Key).Advice()}
@@ -64,30 +64,6 @@ func checkReturn(path string) (accepted, name string) {
 	return path, name
 }
 
-func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Session, query string) (views.Page, views.Secrets, error) {
-	p, err := s.chrome(w, r, session)
-	if err != nil {
-		return p, views.Secrets{}, err
-	}
-	all, err := s.Secrets.List(r.Context(), session.Actor)
-	if err != nil {
-		return p, views.Secrets{}, err
-	}
-	query = strings.TrimSpace(query)
-	model := views.Secrets{Query: query, Any: len(all) > 0, CanEdit: session.Actor.Can(team.SetSecret), Known: known()}
-	for _, found := range all {
-		if found.Matches(query) {
-			model.Rows = append(model.Rows, s.secretRow(found, all))
-		}
-	}
-	model.Total = len(model.Rows)
-	expected, err := s.Secrets.Expected(r.Context(), session.Actor)
-	for _, k := range expected {
-		model.Expected = append(model.Expected, views.ExpectedKey{Key: string(k.Key), Description: k.Description})
-	}
-	return p, model, err
-}
-
 func (s *server) dismissKeyForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	key := r.PostForm.Get("key")
 	if err := s.Secrets.Dismiss(r.Context(), session.Actor, key); err != nil {
@@ -98,15 +74,13 @@ func (s *server) dismissKeyForm(w http.ResponseWriter, r *http.Request, session 
 	return nil
 }
 
-func (s *server) secretRow(one secret.Secret, all []secret.Secret) views.SecretRow {
+func (s *server) secretRow(one secret.Secret, twin envvar.Key) views.SecretRow {
 	row := views.SecretRow{
 		Key: string(one.Key), Description: one.Description, Masked: one.Masked, Version: int(one.Version), Staged: int(one.StagedVersion),
 		UpdatedBy: one.UpdatedBy, Updated: views.Ago(one.UpdatedAt, s.now()),
 	}
-	for _, other := range all {
-		if other.Key != one.Key && strings.EqualFold(string(other.Key), string(one.Key)) {
-			row.Warning = fmt.Sprintf("Differs from %s only in case.", other.Key)
-		}
+	if twin != "" {
+		row.Warning = fmt.Sprintf("Differs from %s only in case.", twin)
 	}
 	return row
 }
@@ -146,7 +120,7 @@ func notesOn(written secret.Written, notes string) string {
 
 func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	form := views.AddSecret{
-		Key: strings.TrimSpace(r.PostForm.Get("key")), Description: r.PostForm.Get("description"), Query: r.PostForm.Get("q"),
+		Key: strings.TrimSpace(r.PostForm.Get("key")), Description: r.PostForm.Get("description"), List: currentList(r),
 		AllowRisky: ticked(r, "allow_risky_name"), Verbatim: ticked(r, "verbatim"), Stage: ticked(r, "stage"), Known: known(),
 	}
 	form.Return, form.ReturnName = checkReturn(r.PostForm.Get("return"))
@@ -176,7 +150,7 @@ func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session a
 		s.render(w, r, status, views.AddSecretDialog(p, form))
 		return nil
 	}
-	p, model, err := s.secrets(w, r, session, form.Query)
+	p, model, err := s.secrets(w, r, session, form.List)
 	if err != nil {
 		return err
 	}
@@ -218,7 +192,7 @@ func (s *server) secretsSaved(w http.ResponseWriter, r *http.Request, session au
 		http.Redirect(w, r, to, http.StatusSeeOther)
 		return nil
 	}
-	p, model, err := s.secrets(w, r, session, r.PostForm.Get("q"))
+	p, model, err := s.secrets(w, r, session, currentList(r))
 	if err != nil {
 		return err
 	}
@@ -236,13 +210,9 @@ func (s *server) secretsSaved(w http.ResponseWriter, r *http.Request, session au
 
 // nameAdvice says what there is to say about a name while it is typed.
 func (s *server) nameAdvice(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	all, err := s.Secrets.List(r.Context(), session.Actor)
+	keys, err := s.Secrets.Keys(r.Context(), session.Actor)
 	if err != nil {
 		return err
-	}
-	keys := make([]envvar.Key, len(all))
-	for i := range all {
-		keys[i] = all[i].Key
 	}
 	s.render(w, r, http.StatusOK, views.NameAdviceView(adviceOn(strings.TrimSpace(r.URL.Query().Get("key")), keys)))
 	return nil
@@ -285,11 +255,11 @@ func (s *server) secretPage(w http.ResponseWriter, r *http.Request, session auth
 	}
 	switch {
 	case q.Has("edit") && wants(r, "dialog"):
-		model.Edit.Query = q.Get("q")
+		model.Edit.List = currentList(r)
 		s.render(w, r, http.StatusOK, views.EditSecretDialog(p, model.Edit))
 		return nil
 	case q.Has("delete") && model.CanEdit:
-		remove := views.DeleteSecret{Key: key, UsedBy: model.UsedBy, Query: q.Get("q")}
+		remove := views.DeleteSecret{Key: key, UsedBy: model.UsedBy, List: currentList(r)}
 		if wants(r, "dialog") {
 			s.render(w, r, http.StatusOK, views.DeleteSecretDialog(p, remove))
 			return nil
@@ -314,7 +284,7 @@ func (s *server) secretDetail(w http.ResponseWriter, r *http.Request, session au
 	if err != nil {
 		return p, model, err
 	}
-	model.Row = s.secretRow(found, nil)
+	model.Row = s.secretRow(found, "")
 	model.CanEdit = session.Actor.Can(team.SetSecret)
 	model.Edit = views.EditSecret{Key: key, Description: found.Description, Masked: found.Masked, Version: int(found.Version), Staged: int(found.StagedVersion)}
 	if found.Key.Risk() == envvar.Risky {
@@ -383,7 +353,7 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 	if err != nil {
 		return err
 	}
-	model.Edit.Description, model.Edit.Query = r.PostForm.Get("description"), r.PostForm.Get("q")
+	model.Edit.Description, model.Edit.List = r.PostForm.Get("description"), currentList(r)
 	model.Edit.AllowRisky, model.Edit.Verbatim, model.Edit.Stage = risky, verbatim, stage
 	model.Edit.Errors = fields
 	if wants(r, "dialog") {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"infsh/db/dbtest"
+	"infsh/envvar"
 	"infsh/listing"
 	"infsh/redact"
 	"infsh/secret"
@@ -211,6 +212,23 @@ func TestPageOpensOnlyItself(t *testing.T) {
 		}
 		if _, err := page(next); err == nil {
 			t.Error("the page with the spoilt row was given")
+		}
+	})
+}
+
+// Of keys that differ only in case each names another, of no other team.
+func TestCaseTwins(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for _, key := range []string{"FAL_KEY", "fal_key", "Fal_Key", "HF_TOKEN", "_x"} {
+			w.set(t, w.owner, key, "value-of-"+key)
+		}
+		w.set(t, w.stranger, "hf_token", "value-of-another-team")
+		got, err := w.secrets.CaseTwins(t.Context(), w.owner, []envvar.Key{"FAL_KEY", "HF_TOKEN", "_x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 1 || got["FAL_KEY"] != "fal_key" && got["FAL_KEY"] != "Fal_Key" {
+			t.Errorf("the twins are %v", got)
 		}
 	})
 }

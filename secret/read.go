@@ -2,9 +2,11 @@ package secret
 
 import (
 	"context"
+	"strings"
 
 	"infsh/audit"
 	"infsh/envelope"
+	"infsh/envvar"
 	"infsh/listing"
 	"infsh/redact"
 	"infsh/team"
@@ -64,6 +66,39 @@ func (s *Service) Page(ctx context.Context, actor team.Actor, q listing.Query) (
 		return nil
 	})
 	return out, err
+}
+
+// Keys returns the keys of the team's secrets, sorted.
+func (s *Service) Keys(ctx context.Context, actor team.Actor) (keys []envvar.Key, err error) {
+	if err := audit.Guard(ctx, s.store, actor, team.ListSecrets, ""); err != nil {
+		return nil, err
+	}
+	err = s.store.View(ctx, func(r Reader) error {
+		keys, err = r.Keys(ctx, actor.TeamID())
+		return err
+	})
+	return keys, err
+}
+
+// CaseTwins returns, of those of the keys that have one, another key of the
+// team that differs only in case.
+func (s *Service) CaseTwins(ctx context.Context, actor team.Actor, of []envvar.Key) (map[envvar.Key]envvar.Key, error) {
+	if err := audit.Guard(ctx, s.store, actor, team.ListSecrets, ""); err != nil {
+		return nil, err
+	}
+	twins := map[envvar.Key]envvar.Key{}
+	err := s.store.View(ctx, func(r Reader) error {
+		alike, err := r.KeysAnyCase(ctx, actor.TeamID(), of)
+		for _, key := range of {
+			for _, other := range alike {
+				if other != key && strings.EqualFold(string(other), string(key)) {
+					twins[key] = other
+				}
+			}
+		}
+		return err
+	})
+	return twins, err
 }
 
 // Get returns one secret, masked.

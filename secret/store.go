@@ -100,6 +100,9 @@ type Reader interface {
 	Expected(ctx context.Context, team string) ([]Expected, error)
 	// Keys returns the keys of all secrets of the team, sorted.
 	Keys(ctx context.Context, team string) ([]envvar.Key, error)
+	// KeysAnyCase returns the keys of the team that are one of the given in any
+	// case.
+	KeysAnyCase(ctx context.Context, team string, keys []envvar.Key) ([]envvar.Key, error)
 	// KeysInUse returns those of them that have a version in use.
 	KeysInUse(ctx context.Context, team string) ([]envvar.Key, error)
 	// OnlyStaged returns those of the keys that have no version in use, each

@@ -209,7 +209,7 @@ func samplePages(theme Theme) []sample {
 	del := sampleSecrets(true)
 	del.Delete = &DeleteSecret{Key: "OPENAI_API_KEY", UsedBy: sampleUsedBy}
 	none := sampleSecrets(true)
-	none.Query, none.Rows, none.Total = `zebra"><script>`, nil, 0
+	none.List.Query, none.Rows, none.Total = `zebra"><script>`, nil, 0
 
 	flashed := page("/settings/secrets")
 	flashed.Flash = &Flash{Kind: FlashSuccess, Message: "Saved HF_TOKEN.", LinkURL: "/settings/apps/acme/summariser", Link: "Back to the check of acme/summariser"}
@@ -392,10 +392,10 @@ func samplePartials() []sample {
 	return []sample{
 		{"SecretsTable", SecretsTable(p, v)},
 		{"SecretsSaved", SecretsSaved(p, v)},
-		{"AddSecretDialog", AddSecretDialog(p, AddSecret{Known: sampleKnown, Query: hostile})},
+		{"AddSecretDialog", AddSecretDialog(p, AddSecret{Known: sampleKnown, List: ListState{Query: hostile}})},
 		{"NameAdviceView", NameAdviceView(NameAdvice{Advice: hostile, Refused: hostile, Risky: hostile, Exists: hostile, EditURL: "/settings/secrets/A", CaseTwin: "a"})},
-		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", Query: "a", Errors: FieldErrors{"value": "The value is empty."}})},
-		{"DeleteSecretDialog", DeleteSecretDialog(p, DeleteSecret{Key: "A", Query: "a"})},
+		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", List: ListState{Query: "a"}, Errors: FieldErrors{"value": "The value is empty."}})},
+		{"DeleteSecretDialog", DeleteSecretDialog(p, DeleteSecret{Key: "A", List: ListState{Query: "a"}})},
 		{"AppCheckView", AppCheckView(p, sampleAppDetail())},
 		{"DeleteAppDialog", DeleteAppDialog(p, sampleAppDetail())},
 		{"MakeCurrentDialog", MakeCurrentDialog(p, moving)},

@@ -4,12 +4,14 @@ import "net/url"
 
 // Secrets is the list of a team's secrets.
 type Secrets struct {
-	Query   string // what was searched for
+	List    ListState
 	Rows    []SecretRow
 	Total   int  // matches in all, more than Rows where there are several pages
+	Before  int  // matches on the pages before
 	Any     bool // the team has at least one secret, whatever was searched for
 	CanEdit bool // the actor may add, change and delete
-	Pager   Pager
+	// The cursors of the neighbouring pages, empty where there is none.
+	Previous, Next string
 	// Expected are keys that the team means to have and has not set, whatever
 	// was searched for.
 	Expected []ExpectedKey
@@ -57,9 +59,9 @@ type KnownSecret struct {
 type AddSecret struct {
 	Key         string
 	Description string
-	Return      string // path of the check that led here, validated by the server
-	ReturnName  string // name of the app that is checked there
-	Query       string // the search to keep
+	Return      string    // path of the check that led here, validated by the server
+	ReturnName  string    // name of the app that is checked there
+	List        ListState // the list below it
 	Advice      NameAdvice
 	AllowRisky  bool        // the box was ticked
 	Verbatim    bool        // the box was ticked
@@ -90,7 +92,7 @@ type EditSecret struct {
 	AllowRisky  bool
 	Verbatim    bool
 	Stage       bool
-	Query       string
+	List        ListState   // the list below it
 	Errors      FieldErrors // value, description, allow_risky_name
 }
 
@@ -98,7 +100,7 @@ type EditSecret struct {
 type DeleteSecret struct {
 	Key    string
 	UsedBy []AppRef // registered apps whose current version declares the key
-	Query  string
+	List   ListState
 	Errors FieldErrors
 }
 

@@ -70,18 +70,6 @@ func spokenMask(masked string) string {
 
 func version(n int) string { return "v" + strconv.Itoa(n) }
 
-// secretsFound is announced after a search.
-func secretsFound(v Secrets) string {
-	switch {
-	case v.Query == "":
-		return count(v.Total, "secret")
-	case v.Total == 0:
-		return "No secret matches " + strconv.Quote(v.Query)
-	default:
-		return count(v.Total, "secret") + " found"
-	}
-}
-
 type navItem struct {
 	Href, Label string
 	Icon        icon

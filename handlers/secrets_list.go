@@ -1,0 +1,116 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"infsh/auth"
+	"infsh/envvar"
+	"infsh/listing"
+	"infsh/problem"
+	"infsh/secret"
+	"infsh/team"
+	"infsh/views"
+)
+
+// currentList is the state of the list that the person sees. It stands in the
+// address of the page: that of this request, or for a dialog and a form over
+// HTMX the one that they come from. A plain form carries it.
+func currentList(r *http.Request) views.ListState {
+	switch {
+	case isPartial(r) && !wants(r, "secrets-table"):
+		from, err := url.Parse(r.Header.Get("HX-Current-URL"))
+		if err != nil || from.Path != settingsHome {
+			return views.ListState{}
+		}
+		return listState(from.Query())
+	case isSafe(r.Method):
+		return listState(r.URL.Query())
+	}
+	return listState(r.PostForm)
+}
+
+// longestSearch is in characters.
+const longestSearch = 200
+
+func listState(q url.Values) views.ListState {
+	term := []rune(strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(q.Get("q"), "\x00", ""), "")))
+	l := views.ListState{Query: string(term[:min(len(term), longestSearch)]), From: q.Get("from")}
+	if i := slices.IndexFunc(views.SecretSorts, func(s views.SecretSort) bool { return s.Name == q.Get("sort") }); i > 0 {
+		l.Sort = q.Get("sort")
+	}
+	return l
+}
+
+// listRequest asks the domain for what the person sees.
+func listRequest(l views.ListState) listing.Request {
+	req := listing.Request{Cursor: l.From, Search: &listing.Search{Term: l.Query}}
+	if l.Sort != "" {
+		field, desc := strings.CutPrefix(l.Sort, "-")
+		req.Sort = []listing.SortRequest{{Field: field, Dir: "asc"}}
+		if desc {
+			req.Sort[0].Dir = "desc"
+		}
+	}
+	return req
+}
+
+// secrets reads a page of the list.
+func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Session, list views.ListState) (views.Page, views.Secrets, error) {
+	model := views.Secrets{List: list, CanEdit: session.Actor.Can(team.SetSecret), Known: known()}
+	p, err := s.chrome(w, r, session)
+	if err != nil {
+		return p, model, err
+	}
+	found, query, err := s.listed(r, session, &model.List)
+	if err != nil {
+		return p, model, err
+	}
+	keys := make([]envvar.Key, len(found.Items))
+	for i := range found.Items {
+		keys[i] = found.Items[i].Key
+	}
+	twins, err := s.Secrets.CaseTwins(r.Context(), session.Actor, keys)
+	if err != nil {
+		return p, model, err
+	}
+	for _, one := range found.Items {
+		model.Rows = append(model.Rows, s.secretRow(one, twins[one.Key]))
+	}
+	model.Total, model.Before, model.Any = found.Total, found.Before, found.Total > 0
+	model.Next, model.Previous = secret.Listing.Cursors(found, query)
+	if !model.Any && list.Query != "" {
+		all, err := s.Secrets.Keys(r.Context(), session.Actor)
+		if err != nil {
+			return p, model, err
+		}
+		model.Any = len(all) > 0
+	}
+	expected, err := s.Secrets.Expected(r.Context(), session.Actor)
+	for _, k := range expected {
+		model.Expected = append(model.Expected, views.ExpectedKey{Key: string(k.Key), Description: k.Description})
+	}
+	return p, model, err
+}
+
+// listed reads the page at the list's cursor. One that leads nowhere, since it
+// is of another order or made up, or since what stood there is gone, is the
+// first page.
+func (s *server) listed(r *http.Request, session auth.Session, list *views.ListState) (listing.Page[secret.Secret], listing.Query, error) {
+	query, err := secret.Listing.Parse(listRequest(*list))
+	if problem.CodeOf(err) == problem.InvalidField && list.From != "" {
+		list.From = ""
+		query, err = secret.Listing.Parse(listRequest(*list))
+	}
+	if err != nil {
+		return listing.Page[secret.Secret]{}, query, err
+	}
+	page, err := s.Secrets.Page(r.Context(), session.Actor, query)
+	if err == nil && len(page.Items) == 0 && list.From != "" {
+		list.From = ""
+		return s.listed(r, session, list)
+	}
+	return page, query, err
+}
