@@ -19,6 +19,18 @@ type Secret struct {
 	StagedVersion int64 `json:"staged_version,omitempty"`
 	// UpdatedBy is the email of who made the current version.
 	UpdatedBy string `json:"updated_by"`
+	// ValueAt is when the value in use was first stored.
+	ValueAt *time.Time `json:"value_at,omitempty"`
+	// RotateEveryDays is after how many days the value is to be replaced; none
+	// is no reminder. RotateAt is when that is, and Rotation is "due", or
+	// "overdue" a week later. A reminder never stops a run.
+	RotateEveryDays int        `json:"rotate_every_days,omitempty"`
+	RotateAt        *time.Time `json:"rotate_at,omitempty"`
+	Rotation        string     `json:"rotation,omitempty"`
+	// ExpiresAt is when the value in use ends at its provider, if that is known.
+	// Expiry is "soon", from 14 days before, or "expired". Neither stops a run.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Expiry    string     `json:"expiry,omitempty"`
 	// StoredVersion, in the answer to a write, is the version that holds the
 	// value that was sent; Unchanged says that it held it before.
 	StoredVersion int64 `json:"stored_version,omitempty"`
@@ -40,6 +52,13 @@ type SecretWrite struct {
 	Verbatim       bool       `json:"verbatim,omitempty"`
 	// Stage stores the value without using it, until it is activated.
 	Stage bool `json:"stage,omitempty"`
+	// RotateEveryDays reminds of the next rotation after that many days, 0 for no
+	// reminder; none keeps what is set.
+	RotateEveryDays *int `json:"rotate_every_days,omitempty"`
+	// ExpiresAt is when the value ends at its provider, as a date (2027-01-31) or
+	// a time; "" is no known end. It is of the value that is sent, and otherwise
+	// of the one in use, whose end stays where there is none.
+	ExpiresAt *string `json:"expires_at,omitempty"`
 }
 
 // VersionState is what a version is for now.
@@ -65,6 +84,8 @@ type SecretVersion struct {
 	State     VersionState `json:"state"`
 	// Current is true of the active version.
 	Current bool `json:"current"`
+	// ExpiresAt is when the value ends at its provider, if that is known.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
 // SecretVersions is the answer to GET /secrets/versions/{key}, newest first.

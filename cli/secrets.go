@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ func (p *program) secretsCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		p.secretsSetCommand(), p.secretsListCommand(), p.secretsGetCommand(), p.secretsDeleteCommand(),
-		p.secretsHistoryCommand(), p.secretsActivateCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(), p.secretsDiffCommand(),
+		p.secretsHistoryCommand(), p.secretsActivateCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(), p.secretsDiffCommand(), p.secretsRemindCommand(),
 	)
 	return cmd
 }
@@ -40,13 +41,15 @@ func keyArgument(arg string) (string, error) {
 }
 
 func (p *program) secretsListCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, due bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the team's secrets, masked",
 		Long: `Lists the team's secrets, masked. Keys that a duplicated team waits for follow as
-"not set yet"; --json leaves them out.`,
+"not set yet"; --json leaves them out. --due lists those that are to be rotated, or
+whose value ends soon; "secrets remind" says when.`,
 		Example: `  infsh secrets list
+  infsh secrets list --due
   infsh secrets list --json`,
 		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,33 +61,55 @@ func (p *program) secretsListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if due {
+				secrets = slices.DeleteFunc(secrets, func(s api.Secret) bool { return dueOf(s) == "" })
+			}
 			if asJSON {
 				return p.json(secrets)
+			}
+			if due && len(secrets) == 0 {
+				p.notef("No secret is due.")
+				return nil
 			}
 			expected, err := s.expectedKeys(cmd.Context(), secrets)
 			if err != nil {
 				return err
 			}
+			if due {
+				expected = nil
+			}
 			if len(secrets)+len(expected) == 0 {
 				p.notef("There are no secrets in this team yet. Add the first: infsh secrets set OPENAI_API_KEY")
 				return nil
 			}
-			rows := [][]string{{"KEY", "VALUE", "VERSION", "UPDATED (UTC)", "BY", "DESCRIPTION"}}
-			for _, secret := range secrets {
-				rows = append(rows, []string{
-					secret.Key, secret.MaskedValue, versionOf(secret),
-					stamp(secret.UpdatedAt), secret.UpdatedBy, secret.Description,
-				})
-			}
-			for _, e := range expected {
-				rows = append(rows, []string{e.Key, "not set yet", "-", "", "", e.Description})
-			}
-			p.table(rows)
+			p.secretsTable(secrets, expected)
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&due, "due", false, "list only what is to be rotated, or ends soon")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
 	return cmd
+}
+
+// secretsTable has a column of what is due where anything is.
+func (p *program) secretsTable(secrets []api.Secret, expected []api.ExpectedKey) {
+	anyDue := slices.ContainsFunc(secrets, func(s api.Secret) bool { return dueOf(s) != "" })
+	var rows [][]string
+	row := func(key, value, version, updated, by, due, description string) {
+		cells := []string{key, value, version, updated, by}
+		if anyDue {
+			cells = append(cells, due)
+		}
+		rows = append(rows, append(cells, description))
+	}
+	row("KEY", "VALUE", "VERSION", "UPDATED (UTC)", "BY", "DUE", "DESCRIPTION")
+	for _, secret := range secrets {
+		row(secret.Key, secret.MaskedValue, versionOf(secret), stamp(secret.UpdatedAt), secret.UpdatedBy, dueOf(secret), secret.Description)
+	}
+	for _, e := range expected {
+		row(e.Key, "not set yet", "-", "", "", "", e.Description)
+	}
+	p.table(rows)
 }
 
 // versionOf names the version in use, or the one that is staged where none is.

@@ -16,6 +16,7 @@ func (p *program) secretsSetCommand() *cobra.Command {
 		allowRisky  bool
 		verbatim    bool
 		stage       bool
+		remind      reminders
 	)
 	cmd := &cobra.Command{
 		Use:   "set KEY [VALUE]",
@@ -34,10 +35,14 @@ from standard input is not part of the value, unless --verbatim is given.
 The value that is set already makes no new version. With --stage the value is
 stored as a version that is not used yet; "infsh secrets activate" uses it.
 
+--rotate-every and --expires are those of "infsh secrets remind"; an end is of the
+value that is given.
+
 A description that is not given stays as it is; -d "" removes it.`,
 		Example: `  infsh secrets set OPENAI_API_KEY
   infsh secrets set OPENAI_API_KEY sk-your-key-here
   infsh secrets set OPENAI_API_KEY sk-your-key-here -d "For GPT-4 API calls"
+  infsh secrets set OPENAI_API_KEY --rotate-every 90d --expires 2027-01-31
   infsh secrets set OPENAI_API_KEY --stage
   infsh secrets set TLS_KEY < key.pem
   infsh secrets set ODD_VALUE -- -begins-with-a-dash`,
@@ -50,6 +55,10 @@ A description that is not given stays as it is; -d "" removes it.`,
 			if err := key.Permit(allowRisky); err != nil {
 				return Usage("%s", err)
 			}
+			in := api.SecretWrite{Key: string(key), AllowRiskyName: allowRisky, Verbatim: verbatim, Stage: stage}
+			if err := remind.into(cmd, &in); err != nil {
+				return err
+			}
 			// Who is not logged in is told so before typing a value.
 			s, err := p.connect()
 			if err != nil {
@@ -59,10 +68,7 @@ A description that is not given stays as it is; -d "" removes it.`,
 			if err != nil {
 				return err
 			}
-			in := api.SecretWrite{
-				Key: string(key), Value: api.NewPlaintext(value),
-				AllowRiskyName: allowRisky, Verbatim: verbatim, Stage: stage,
-			}
+			in.Value = api.NewPlaintext(value)
 			if cmd.Flags().Changed("description") {
 				in.Description = &description
 			}
@@ -86,6 +92,7 @@ A description that is not given stays as it is; -d "" removes it.`,
 			command: cmd.CommandPath(),
 		}
 	})
+	remind.addTo(cmd)
 	cmd.Flags().StringVarP(&description, "description", "d", "", "what the secret is for")
 	cmd.Flags().BoolVar(&allowRisky, "allow-risky-name", false, "permit a name that redirects traffic or trust, such as HTTPS_PROXY")
 	cmd.Flags().BoolVar(&stage, "stage", false, "store the value without using it yet")

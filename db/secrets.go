@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"infsh/audit"
 	"infsh/envvar"
@@ -47,6 +48,9 @@ type secretRow struct {
 	CreatedByID string `db:"created_by"`
 	UpdatedByID string `db:"updated_by"`
 	UpdatedBy   string `db:"updated_by_email"`
+	RotateEvery int    `db:"rotate_every_days"`
+	ValueAt     int64  `db:"value_at"`
+	ExpiresAt   int64  `db:"expires_at"`
 }
 
 func (r secretRow) record() secret.Record {
@@ -54,8 +58,27 @@ func (r secretRow) record() secret.Record {
 		ID: r.ID, TeamID: r.TeamID, Key: envvar.Key(r.Key), Description: r.Description, Version: r.Version, StagedVersion: r.Staged, Hint: r.Hint,
 		CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
 		CreatedByID: r.CreatedByID, UpdatedByID: r.UpdatedByID, UpdatedBy: r.UpdatedBy,
+		Life: secret.Life{RotateEvery: r.RotateEvery, ValueAt: fromMicros(r.ValueAt), ExpiresAt: fromMicros(r.ExpiresAt)},
 	}
 }
+
+// valueAt is when the value of a version was first stored.
+func valueAt(version string) string {
+	return "COALESCE(NULLIF(" + version + ".value_from, 0), " + version + ".created_at)"
+}
+
+// ofUse is what an expression says of w, the version in use, and 0 while there is
+// none.
+func ofUse(expression string) string {
+	return "COALESCE((SELECT " + expression + " FROM secret_versions w WHERE w.team_id = s.team_id AND w.secret_id = s.id AND w.version = s.version), 0)"
+}
+
+// rotateAt and attentionAt are those of secret.Life.
+var (
+	rotateAt    = fmt.Sprintf("CASE WHEN s.rotate_every_days = 0 THEN 0 ELSE %s + s.rotate_every_days * %d END", valueAt("w"), (24 * time.Hour).Microseconds())
+	soonAt      = fmt.Sprintf("(w.expires_at - %d)", secret.ExpiresSoon.Microseconds())
+	attentionAt = "CASE WHEN w.expires_at > 0 AND (s.rotate_every_days = 0 OR " + soonAt + " < " + rotateAt + ") THEN " + soonAt + " ELSE " + rotateAt + " END"
+)
 
 // newestStaged is the newest version of s that was never in use.
 const newestStaged = `(SELECT MAX(w.version) FROM secret_versions w WHERE w.team_id = s.team_id AND w.secret_id = s.id AND w.staged = 1)`
@@ -67,7 +90,7 @@ const newestStaged = `(SELECT MAX(w.version) FROM secret_versions w WHERE w.team
 var (
 	updatedBy     = author("u", "s.team_id", "s.updated_by")
 	secretColumns = `SELECT s.id, s.team_id, s.key, s.description, s.version, v.hint, s.created_at, s.updated_at,
-		s.created_by, s.updated_by, ` + updatedBy + ` AS updated_by_email`
+		s.rotate_every_days, ` + valueAt("v") + ` AS value_at, v.expires_at, s.created_by, s.updated_by, ` + updatedBy + ` AS updated_by_email`
 	fromSecrets = `
 	FROM secrets s
 	JOIN secret_versions v ON v.team_id = s.team_id AND v.secret_id = s.id AND v.version = `
@@ -89,6 +112,8 @@ var secretPages = paged{
 		"id": {"s.id", true}, "key": {"s.key", true}, "description": {"s.description", true}, "version": {"s.version", false},
 		"user_id": {"s.created_by", true}, "updated_by": {updatedBy, true},
 		"created_at": {"s.created_at", false}, "updated_at": {"s.updated_at", false},
+		"value_at": {ofUse(valueAt("w")), false}, "rotate_at": {ofUse(rotateAt), false},
+		"expires_at": {ofUse("w.expires_at"), false}, "attention_at": {ofUse(attentionAt), false},
 	},
 }
 
@@ -209,13 +234,15 @@ type sealedRow struct {
 	CreatedAt   int64  `db:"created_at"`
 	CreatedByID string `db:"created_by"`
 	CreatedBy   string `db:"created_by_email"`
+	ValueAt     int64  `db:"value_at"`
+	ExpiresAt   int64  `db:"expires_at"`
 }
 
 func (r sealedRow) sealed() secret.Sealed {
-	return secret.Sealed{Number: r.Version, Staged: r.Staged != 0, Value: r.Value, Hint: r.Hint, CreatedAt: fromMicros(r.CreatedAt), CreatedByID: r.CreatedByID, CreatedBy: r.CreatedBy}
+	return secret.Sealed{Number: r.Version, Staged: r.Staged != 0, Value: r.Value, Hint: r.Hint, CreatedAt: fromMicros(r.CreatedAt), CreatedByID: r.CreatedByID, CreatedBy: r.CreatedBy, ValueAt: fromMicros(r.ValueAt), ExpiresAt: fromMicros(r.ExpiresAt)}
 }
 
-var selectVersions = `SELECT v.version, v.staged, v.value, v.hint, v.created_at, v.created_by, ` + author("u", "v.team_id", "v.created_by") + ` AS created_by_email
+var selectVersions = `SELECT v.version, v.staged, v.value, v.hint, v.created_at, ` + valueAt("v") + ` AS value_at, v.expires_at, v.created_by, ` + author("u", "v.team_id", "v.created_by") + ` AS created_by_email
 	FROM secret_versions v LEFT JOIN users u ON u.id = v.created_by
 	WHERE v.team_id = ? AND v.secret_id = ?`
 
@@ -241,9 +268,9 @@ func (t secretTx) Sealed(ctx context.Context, team, secretID string, number int6
 }
 
 func (t secretTx) Insert(ctx context.Context, r secret.Record) error {
-	_, err := t.q.exec(ctx, `INSERT INTO secrets (id, team_id, key, description, version, created_by, updated_by, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, r.TeamID, string(r.Key), r.Description, r.Version, r.CreatedByID, r.UpdatedByID, micros(r.CreatedAt), micros(r.UpdatedAt))
+	_, err := t.q.exec(ctx, `INSERT INTO secrets (id, team_id, key, description, version, created_by, updated_by, created_at, updated_at, rotate_every_days)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.TeamID, string(r.Key), r.Description, r.Version, r.CreatedByID, r.UpdatedByID, micros(r.CreatedAt), micros(r.UpdatedAt), r.RotateEvery)
 	if isUnique(err) {
 		return &problem.Error{Code: problem.Conflict, Detail: fmt.Sprintf("%s is set already.", r.Key), Cause: err}
 	}
@@ -266,12 +293,34 @@ func (t secretTx) LastNumber(ctx context.Context, team, secretID string) (last i
 }
 
 func (t secretTx) AddVersion(ctx context.Context, team, secretID string, v secret.Sealed) error {
-	staged := 0
+	staged, valueFrom := 0, int64(0)
 	if v.Staged {
 		staged = 1
 	}
-	_, err := t.q.exec(ctx, "INSERT INTO secret_versions (team_id, secret_id, version, staged, value, hint, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		team, secretID, v.Number, staged, v.Value, v.Hint, v.CreatedByID, micros(v.CreatedAt))
+	if !v.ValueAt.Equal(v.CreatedAt) {
+		valueFrom = micros(v.ValueAt)
+	}
+	_, err := t.q.exec(ctx, "INSERT INTO secret_versions (team_id, secret_id, version, staged, value, hint, created_by, created_at, expires_at, value_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		team, secretID, v.Number, staged, v.Value, v.Hint, v.CreatedByID, micros(v.CreatedAt), micros(v.ExpiresAt), valueFrom)
+	return err
+}
+
+// CountDue looks only at the secrets that have a reminder or an end.
+func (t secretTx) CountDue(ctx context.Context, team string, at time.Time) (n int, err error) {
+	err = t.q.get(ctx, &n, `SELECT count(*) FROM secrets s
+		JOIN secret_versions w ON w.team_id = s.team_id AND w.secret_id = s.id AND w.version = s.version
+		WHERE s.team_id = ? AND s.id IN (
+			SELECT id FROM secrets WHERE team_id = ? AND rotate_every_days > 0
+			UNION SELECT secret_id FROM secret_versions WHERE team_id = ? AND expires_at > 0)
+		AND (`+attentionAt+`) BETWEEN 1 AND ?`, team, team, team, micros(at))
+	return n, err
+}
+
+func (t secretTx) SetReminder(ctx context.Context, r secret.Record, number int64, expiresAt time.Time) error {
+	if _, err := t.q.exec(ctx, "UPDATE secrets SET rotate_every_days = ? WHERE team_id = ? AND id = ?", r.RotateEvery, r.TeamID, r.ID); err != nil {
+		return err
+	}
+	_, err := t.q.exec(ctx, "UPDATE secret_versions SET expires_at = ? WHERE team_id = ? AND secret_id = ? AND version = ?", micros(expiresAt), r.TeamID, r.ID, number)
 	return err
 }
 

@@ -44,9 +44,9 @@ var tables = []table{
 		text("team_id", "key", "description"), integer("created_at"))},
 	{name: "secrets", order: "id", columns: columns(
 		text("id", "team_id", "key", "description"), integer("version"), text("created_by", "updated_by"),
-		integer("created_at", "updated_at"))},
+		integer("created_at", "updated_at", "rotate_every_days"))},
 	{name: "secret_versions", order: "team_id, secret_id, version", columns: columns(
-		text("team_id", "secret_id"), integer("version"), bytes("value", "hint"), text("created_by"), integer("created_at", "staged"))},
+		text("team_id", "secret_id"), integer("version"), bytes("value", "hint"), text("created_by"), integer("created_at", "staged", "expires_at", "value_from"))},
 	{name: "apps", order: "id", columns: columns(
 		text("id", "team_id", "namespace", "name", "description", "version_id", "pending_version_id", "created_by"), integer("created_at", "updated_at"))},
 	{name: "app_versions", order: "id", columns: columns(

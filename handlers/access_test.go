@@ -63,6 +63,7 @@ PUT    /settings/secrets/{key}                   login 404   403    ok    ok    
 DELETE /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/rollback          login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/activate          login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/secrets/{key}/reminders         login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/apps                            login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/apps/{namespace}/{name}         login 404   ok     ok    ok    login   login  login  login login login
 POST   /settings/apps/{namespace}/{name}/grants  login 404   403    ok    ok    login   login  login  login login login
@@ -290,20 +291,21 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/apps/{namespace}/{name}/current": {path: "/settings/apps/acme/summarizer/current", body: "version=$version"},
 	"POST /settings/apps/{namespace}/{name}/delete":  {path: "/settings/apps/acme/summarizer/delete"},
 
-	"POST /settings/webhooks":               {body: "url=https%3A%2F%2Fhooks.example.com%2Fmore"},
-	"GET /settings/webhooks/{id}":           {path: "/settings/webhooks/$webhook"},
-	"POST /settings/webhooks/{id}":          {path: "/settings/webhooks/$webhook", body: "do=test"},
-	"POST /api/webhooks/list":               {},
-	"POST /api/webhooks":                    {body: `{"url":"https://hooks.example.com/more"}`},
-	"GET /api/webhooks/{id}":                {path: "/api/webhooks/$webhook"},
-	"PUT /api/webhooks/{id}":                {path: "/api/webhooks/$webhook", body: `{"enabled":false}`},
-	"DELETE /api/webhooks/{id}":             {path: "/api/webhooks/$webhook"},
-	"POST /api/webhooks/{id}/test":          {path: "/api/webhooks/$webhook/test"},
-	"POST /api/webhooks/{id}/rotate":        {path: "/api/webhooks/$webhook/rotate"},
-	"GET /api/webhooks/{id}/deliveries":     {path: "/api/webhooks/$webhook/deliveries"},
-	"GET /internal/v1/watch":                {path: "/internal/v1/watch?app=acme/summarizer&seconds=0"},
-	"POST /settings/secrets/{key}/activate": {path: "/settings/secrets/OPENAI_API_KEY/activate", body: "version=1"},
-	"POST /api/secrets/activate/{key}":      {path: "/api/secrets/activate/OPENAI_API_KEY", body: `{"version":1}`},
+	"POST /settings/webhooks":                {body: "url=https%3A%2F%2Fhooks.example.com%2Fmore"},
+	"GET /settings/webhooks/{id}":            {path: "/settings/webhooks/$webhook"},
+	"POST /settings/webhooks/{id}":           {path: "/settings/webhooks/$webhook", body: "do=test"},
+	"POST /api/webhooks/list":                {},
+	"POST /api/webhooks":                     {body: `{"url":"https://hooks.example.com/more"}`},
+	"GET /api/webhooks/{id}":                 {path: "/api/webhooks/$webhook"},
+	"PUT /api/webhooks/{id}":                 {path: "/api/webhooks/$webhook", body: `{"enabled":false}`},
+	"DELETE /api/webhooks/{id}":              {path: "/api/webhooks/$webhook"},
+	"POST /api/webhooks/{id}/test":           {path: "/api/webhooks/$webhook/test"},
+	"POST /api/webhooks/{id}/rotate":         {path: "/api/webhooks/$webhook/rotate"},
+	"GET /api/webhooks/{id}/deliveries":      {path: "/api/webhooks/$webhook/deliveries"},
+	"GET /internal/v1/watch":                 {path: "/internal/v1/watch?app=acme/summarizer&seconds=0"},
+	"POST /settings/secrets/{key}/activate":  {path: "/settings/secrets/OPENAI_API_KEY/activate", body: "version=1"},
+	"POST /settings/secrets/{key}/reminders": {path: "/settings/secrets/OPENAI_API_KEY/reminders", body: "rotate_every_days=90&expires_at=2027-01-31"},
+	"POST /api/secrets/activate/{key}":       {path: "/api/secrets/activate/OPENAI_API_KEY", body: `{"version":1}`},
 }
 
 // A matrixRow is a route and what each actor gets there.

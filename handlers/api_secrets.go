@@ -23,7 +23,7 @@ func (s *server) listSecrets(w http.ResponseWriter, r *http.Request, actor team.
 	if err != nil {
 		return err
 	}
-	return writeList(w, secret.Listing, page, q, secretJSON)
+	return writeList(w, secret.Listing, page, q, s.secretJSON)
 }
 
 func (s *server) createSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
@@ -31,12 +31,16 @@ func (s *server) createSecret(w http.ResponseWriter, r *http.Request, actor team
 	if err := decode(r, &body); err != nil {
 		return err
 	}
-	written, err := s.Secrets.Set(r.Context(), actor, secret.Create, secretWrite(body.Key, body.SecretWrite))
+	write, err := secretWrite(body.Key, body.SecretWrite)
+	if err != nil {
+		return err
+	}
+	written, err := s.Secrets.Set(r.Context(), actor, secret.Create, write)
 	if err != nil {
 		return err
 	}
 	setVersion(w, written.Secret)
-	return writeJSON(w, http.StatusCreated, writtenJSON(written))
+	return writeJSON(w, http.StatusCreated, s.writtenJSON(written))
 }
 
 func (s *server) updateSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
@@ -48,8 +52,10 @@ func (s *server) updateSecret(w http.ResponseWriter, r *http.Request, actor team
 	if body.Key != "" && body.Key != key {
 		return problem.Invalid("key", "a secret can't be renamed; it is %s in the address", key)
 	}
-	write := secretWrite(key, body.SecretWrite)
-	var err error
+	write, err := secretWrite(key, body.SecretWrite)
+	if err != nil {
+		return err
+	}
 	if write.IfVersion, err = ifMatch(r); err != nil {
 		return err
 	}
@@ -58,7 +64,7 @@ func (s *server) updateSecret(w http.ResponseWriter, r *http.Request, actor team
 		return err
 	}
 	setVersion(w, written.Secret)
-	return writeJSON(w, http.StatusOK, writtenJSON(written))
+	return writeJSON(w, http.StatusOK, s.writtenJSON(written))
 }
 
 // setVersion names the version in use as the entity tag, for If-Match.
@@ -85,8 +91,17 @@ func ifMatch(r *http.Request) ([]int64, error) {
 	return versions, nil
 }
 
-func secretWrite(key string, body api.SecretWrite) secret.Write {
-	return secret.Write{Key: key, Value: valueOf(body.Value), Description: body.Description, Verbatim: body.Verbatim, AllowRiskyName: body.AllowRiskyName, Stage: body.Stage}
+func secretWrite(key string, body api.SecretWrite) (secret.Write, error) {
+	write := secret.Write{
+		Key: key, Value: valueOf(body.Value), Description: body.Description, Verbatim: body.Verbatim, AllowRiskyName: body.AllowRiskyName, Stage: body.Stage,
+		RotateEvery: body.RotateEveryDays,
+	}
+	if body.ExpiresAt == nil {
+		return write, nil
+	}
+	end, err := secret.ParseEnd(*body.ExpiresAt)
+	write.ExpiresAt = &end
+	return write, err
 }
 
 func valueOf(p *api.Plaintext) *redact.Value {
@@ -102,7 +117,7 @@ func (s *server) getSecret(w http.ResponseWriter, r *http.Request, actor team.Ac
 		return err
 	}
 	setVersion(w, found)
-	return writeJSON(w, http.StatusOK, secretJSON(found))
+	return writeJSON(w, http.StatusOK, s.secretJSON(found))
 }
 
 func (s *server) revealSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
@@ -111,7 +126,7 @@ func (s *server) revealSecret(w http.ResponseWriter, r *http.Request, actor team
 		return err
 	}
 	setVersion(w, found)
-	out := secretJSON(found)
+	out := s.secretJSON(found)
 	out.Value = api.NewPlaintext(value)
 	return writeRevealed(w, http.StatusOK, out)
 }
@@ -133,7 +148,7 @@ func (s *server) secretVersions(w http.ResponseWriter, r *http.Request, actor te
 	for _, v := range versions {
 		out.Items = append(out.Items, api.SecretVersion{
 			Version: v.Number, MaskedValue: v.Masked, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy,
-			State: api.VersionState(v.State), Current: v.State == secret.Active,
+			State: api.VersionState(v.State), Current: v.State == secret.Active, ExpiresAt: optionalTime(v.ExpiresAt),
 		})
 	}
 	return writeJSON(w, http.StatusOK, out)
@@ -148,7 +163,7 @@ func (s *server) rollbackSecret(w http.ResponseWriter, r *http.Request, actor te
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, secretJSON(rolled))
+	return writeJSON(w, http.StatusOK, s.secretJSON(rolled))
 }
 
 func (s *server) activateSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
@@ -160,7 +175,7 @@ func (s *server) activateSecret(w http.ResponseWriter, r *http.Request, actor te
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, writtenJSON(activated))
+	return writeJSON(w, http.StatusOK, s.writtenJSON(activated))
 }
 
 func (s *server) importSecrets(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
@@ -186,15 +201,17 @@ func (s *server) importSecrets(w http.ResponseWriter, r *http.Request, actor tea
 	return writeJSON(w, http.StatusOK, out)
 }
 
-func secretJSON(s secret.Secret) api.Secret {
+func (s *server) secretJSON(one secret.Secret) api.Secret {
 	return api.Secret{
-		Owned: owned(s.ID, s.CreatedByID, s.TeamID, s.CreatedAt, s.UpdatedAt),
-		Key:   string(s.Key), MaskedValue: s.Masked, Description: s.Description, Scope: api.ScopeTeam, Version: s.Version, StagedVersion: s.StagedVersion, UpdatedBy: s.UpdatedBy,
+		Owned: owned(one.ID, one.CreatedByID, one.TeamID, one.CreatedAt, one.UpdatedAt),
+		Key:   string(one.Key), MaskedValue: one.Masked, Description: one.Description, Scope: api.ScopeTeam, Version: one.Version, StagedVersion: one.StagedVersion, UpdatedBy: one.UpdatedBy,
+		ValueAt: optionalTime(one.ValueAt), RotateEveryDays: one.RotateEvery, RotateAt: optionalTime(one.RotateAt()), Rotation: string(one.Rotation(s.now())),
+		ExpiresAt: optionalTime(one.ExpiresAt), Expiry: string(one.Expiry(s.now())),
 	}
 }
 
-func writtenJSON(written secret.Written) api.Secret {
-	out := secretJSON(written.Secret)
+func (s *server) writtenJSON(written secret.Written) api.Secret {
+	out := s.secretJSON(written.Secret)
 	out.StoredVersion, out.Unchanged, out.Warnings = written.Stored, written.Unchanged, written.Warnings
 	return out
 }

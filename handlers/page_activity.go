@@ -79,6 +79,7 @@ var actWords = map[string]string{
 	string(team.ScanSecrets):    "Looked for secrets in files",
 	string(team.CompareSecrets): "Compared with another team",
 	string(team.DismissKey):     "Decided to do without a key",
+	string(team.RemindSecret):   "Changed when a secret is due",
 }
 
 func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
@@ -119,7 +120,7 @@ func (s *server) activityRow(e audit.Entry) views.ActivityRow {
 	if row.Action == "" {
 		row.Action = e.Action
 	}
-	if row.Allowed && e.Action == string(team.ReportPrinted) {
+	if row.Allowed && (e.Action == string(team.ReportPrinted) || e.Action == string(team.RemindSecret)) {
 		row.Target += " " + e.Reason
 	}
 	if !row.Allowed && !row.Unchanged {

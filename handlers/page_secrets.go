@@ -77,7 +77,7 @@ func (s *server) dismissKeyForm(w http.ResponseWriter, r *http.Request, session 
 func (s *server) secretRow(one secret.Secret, twin envvar.Key) views.SecretRow {
 	row := views.SecretRow{
 		Key: string(one.Key), Description: one.Description, Masked: one.Masked, Version: int(one.Version), Staged: int(one.StagedVersion),
-		UpdatedBy: one.UpdatedBy, Updated: views.Ago(one.UpdatedAt, s.now()),
+		UpdatedBy: one.UpdatedBy, Updated: views.Ago(one.UpdatedAt, s.now()), Life: s.life(one),
 	}
 	if twin != "" {
 		row.Warning = fmt.Sprintf("Differs from %s only in case.", twin)
@@ -125,9 +125,14 @@ func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session a
 	}
 	form.Return, form.ReturnName = checkReturn(r.PostForm.Get("return"))
 	value, notes := formValue(r, form.Verbatim)
-	written, err := s.Secrets.Set(r.Context(), session.Actor, secret.Create, secret.Write{
+	write := secret.Write{
 		Key: form.Key, Value: &value, Description: &form.Description, Verbatim: form.Verbatim, AllowRiskyName: form.AllowRisky, Stage: form.Stage,
-	})
+	}
+	var err error
+	var written secret.Written
+	if form.Ends, err = endFields(r, &write); err == nil {
+		written, err = s.Secrets.Set(r.Context(), session.Actor, secret.Create, write)
+	}
 	if err == nil {
 		return s.secretsSaved(w, r, session, flash{savedAs(written, flashAdded), savedSubject(written), notesOn(written, notes)}, form.Return)
 	}
@@ -287,12 +292,13 @@ func (s *server) secretDetail(w http.ResponseWriter, r *http.Request, session au
 	model.Row = s.secretRow(found, "")
 	model.CanEdit = session.Actor.Can(team.SetSecret)
 	model.Edit = views.EditSecret{Key: key, Description: found.Description, Masked: found.Masked, Version: int(found.Version), Staged: int(found.StagedVersion)}
+	model.LifeForm = lifeForm(found)
 	if found.Key.Risk() == envvar.Risky {
 		model.Edit.Risky = sentence(found.Key.Permit(false).Error())
 	}
 	for _, v := range history {
 		model.History = append(model.History, views.SecretVersion{
-			Version: int(v.Number), Masked: v.Masked, Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, State: views.VersionState(v.State),
+			Version: int(v.Number), Masked: v.Masked, Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, State: views.VersionState(v.State), Ends: views.Day(v.ExpiresAt),
 		})
 	}
 	model.UsedBy, err = s.usedBy(r, session, key)
@@ -341,7 +347,11 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 		description := r.PostForm.Get("description")
 		write.Description = &description
 	}
-	written, err := s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
+	ends, err := endFields(r, &write)
+	var written secret.Written
+	if err == nil {
+		written, err = s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
+	}
 	if err == nil {
 		return s.secretsSaved(w, r, session, flash{savedAs(written, flashChanged), savedSubject(written), notesOn(written, notes)}, "")
 	}
@@ -355,7 +365,7 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 	}
 	model.Edit.Description, model.Edit.List = r.PostForm.Get("description"), currentList(r)
 	model.Edit.AllowRisky, model.Edit.Verbatim, model.Edit.Stage = risky, verbatim, stage
-	model.Edit.Errors = fields
+	model.Edit.Errors, model.Edit.Ends = fields, ends
 	if wants(r, "dialog") {
 		s.render(w, r, http.StatusUnprocessableEntity, views.EditSecretDialog(p, model.Edit))
 		return nil

@@ -143,6 +143,7 @@ const (
 	flashStaged    flashKind = "staged"
 	flashUnchanged flashKind = "unchanged"
 	flashActivated flashKind = "activated"
+	flashReminded  flashKind = "reminded"
 	flashTested    flashKind = "webhook_tested"
 	flashUnhooked  flashKind = "webhook_deleted"
 )
@@ -177,6 +178,7 @@ var flashWords = map[flashKind]string{
 	flashStaged:    "%s is stored and not in use yet. Activate it in the history of the secret.",
 	flashUnchanged: "The value is unchanged: %s holds it already, so no new version was made.",
 	flashActivated: "%s is in use now.",
+	flashReminded:  "The reminders of %s were saved.",
 	flashTested:    "A test is on its way. Reload the page to see whether it arrived.",
 	flashUnhooked:  "The webhook was deleted.",
 }

@@ -107,6 +107,7 @@ func (s *server) routes() []route {
 		pg("DELETE", "/settings/secrets/{key}", s.deleteSecretForm),
 		pg("POST", "/settings/secrets/{key}/rollback", s.rollbackSecretForm),
 		pg("POST", "/settings/secrets/{key}/activate", s.activateSecretForm),
+		pg("POST", "/settings/secrets/{key}/reminders", s.remindersForm),
 		pg("GET", "/settings/apps", s.appsPage),
 		pg("GET", "/settings/apps/{namespace}/{name}", s.appPage),
 		pg("POST", "/settings/apps/{namespace}/{name}/grants", s.grantsForm),

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"infsh/auth"
 	"infsh/envvar"
@@ -37,7 +38,7 @@ const longestSearch = 200
 
 func listState(q url.Values) views.ListState {
 	term := []rune(strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(q.Get("q"), "\x00", ""), "")))
-	l := views.ListState{Query: string(term[:min(len(term), longestSearch)]), From: q.Get("from")}
+	l := views.ListState{Query: string(term[:min(len(term), longestSearch)]), From: q.Get("from"), Due: q.Get("show") == "due"}
 	if i := slices.IndexFunc(views.SecretSorts, func(s views.SecretSort) bool { return s.Name == q.Get("sort") }); i > 0 {
 		l.Sort = q.Get("sort")
 	}
@@ -45,8 +46,11 @@ func listState(q url.Values) views.ListState {
 }
 
 // listRequest asks the domain for what the person sees.
-func listRequest(l views.ListState) listing.Request {
+func listRequest(l views.ListState, now time.Time) listing.Request {
 	req := listing.Request{Cursor: l.From, Search: &listing.Search{Term: l.Query}}
+	if l.Due {
+		req.Filters = secret.NeedsAttention(now)
+	}
 	if l.Sort != "" {
 		field, desc := strings.CutPrefix(l.Sort, "-")
 		req.Sort = []listing.SortRequest{{Field: field, Dir: "asc"}}
@@ -81,12 +85,15 @@ func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Se
 	}
 	model.Total, model.Before, model.Any = found.Total, found.Before, found.Total > 0
 	model.Next, model.Previous = secret.Listing.Cursors(found, query)
-	if !model.Any && list.Query != "" {
+	if !model.Any && (list.Query != "" || list.Due) {
 		all, err := s.Secrets.Keys(r.Context(), session.Actor)
 		if err != nil {
 			return p, model, err
 		}
 		model.Any = len(all) > 0
+	}
+	if model.Due, err = s.Secrets.CountDue(r.Context(), session.Actor, s.now()); err != nil {
+		return p, model, err
 	}
 	expected, err := s.Secrets.Expected(r.Context(), session.Actor)
 	for _, k := range expected {
@@ -99,10 +106,10 @@ func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Se
 // is of another order or made up, or since what stood there is gone, is the
 // first page.
 func (s *server) listed(r *http.Request, session auth.Session, list *views.ListState) (listing.Page[secret.Secret], listing.Query, error) {
-	query, err := secret.Listing.Parse(listRequest(*list))
+	query, err := secret.Listing.Parse(listRequest(*list, s.now()))
 	if problem.CodeOf(err) == problem.InvalidField && list.From != "" {
 		list.From = ""
-		query, err = secret.Listing.Parse(listRequest(*list))
+		query, err = secret.Listing.Parse(listRequest(*list, s.now()))
 	}
 	if err != nil {
 		return listing.Page[secret.Secret]{}, query, err

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"infsh/db/dbtest"
 	"infsh/envvar"
@@ -28,6 +29,15 @@ func filled(t testing.TB, w *world, n int) []secret.Secret {
 		if i%7 == 0 {
 			w.set(t, w.admin, key, fmt.Sprintf("another-value-of-%d", i))
 		}
+		if i%5 < 3 {
+			every, end := (i%3)*30, time.Time{}
+			if i%2 == 0 {
+				end = time.Now().Add(time.Duration(i) * 24 * time.Hour).Truncate(time.Second).UTC()
+			}
+			if _, err := w.secrets.Set(t.Context(), w.owner, secret.Change, secret.Write{Key: key, RotateEvery: &every, ExpiresAt: &end}); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	w.set(t, w.stranger, "OPENAI_OF_BETA", "value-of-another-team")
 	all, err := w.secrets.List(t.Context(), w.owner)
@@ -47,7 +57,7 @@ func TestPageIsThatOfAllSecrets(t *testing.T) {
 		all := filled(t, w, 24)
 		random := rand.New(rand.NewPCG(4, 2))
 		pick := func(s []string) string { return s[random.IntN(len(s))] }
-		fields := []string{"key", "description", "version", "user_id", "updated_by", "created_at", "updated_at", "id"}
+		fields := []string{"key", "description", "version", "user_id", "updated_by", "created_at", "updated_at", "value_at", "rotate_at", "expires_at", "attention_at", "id"}
 		texts := []string{"key", "description", "user_id", "updated_by", "id"}
 		terms := []string{"", "gpt", "GPT-4", "OPENAI", "_", "%", `\`, "ä", "Ä", "admin@", "'", "nothing", all[3].ID, string(all[7].Key)}
 		pages := 0
@@ -97,12 +107,12 @@ func TestPageIsThatOfAllSecrets(t *testing.T) {
 
 func randomFilter(random *rand.Rand, all []secret.Secret, pick func([]string) string) listing.FilterRequest {
 	of := all[random.IntN(len(all))]
-	at := of.UpdatedAt.Format("2006-01-02T15:04:05.999999Z07:00")
+	at := []time.Time{of.UpdatedAt, of.AttentionAt()}[random.IntN(2)].Format("2006-01-02T15:04:05.999999Z07:00")
 	switch random.IntN(4) {
 	case 0:
 		return listing.FilterRequest{Field: "version", Operator: pick([]string{"eq", "neq", "gt", "gte", "lt", "lte", "is_empty", "is_not_null"}), Value: float64(1 + random.IntN(2))}
 	case 1:
-		return listing.FilterRequest{Field: "updated_at", Operator: pick([]string{"eq", "neq", "gt", "gte", "lt", "lte"}), Value: at}
+		return listing.FilterRequest{Field: pick([]string{"updated_at", "value_at", "attention_at"}), Operator: pick([]string{"eq", "neq", "gt", "gte", "lt", "lte"}), Value: at}
 	case 2:
 		return listing.FilterRequest{Field: "description", Operator: pick([]string{"in", "not_in"}), Value: []any{of.Description, "zeta"}[:random.IntN(3)]}
 	}

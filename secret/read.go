@@ -188,7 +188,7 @@ func (s *Service) History(ctx context.Context, actor team.Actor, key string) ([]
 			if err != nil {
 				return err
 			}
-			out = append(out, Version{Number: v.Number, Masked: masked, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy, State: stateOf(rec, v)})
+			out = append(out, Version{Number: v.Number, Masked: masked, CreatedAt: v.CreatedAt, CreatedBy: v.CreatedBy, State: stateOf(rec, v), ExpiresAt: v.ExpiresAt})
 		}
 		return nil
 	})

@@ -37,9 +37,13 @@ func (s *Service) shown(dek *envelope.DEK, r Record) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
+	life := r.Life
+	if r.Version == 0 {
+		life = Life{RotateEvery: r.RotateEvery}
+	}
 	return Secret{
 		ID: r.ID, TeamID: r.TeamID, Key: r.Key, Masked: mask, Description: r.Description, Version: r.Version, StagedVersion: r.StagedVersion,
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, CreatedByID: r.CreatedByID, UpdatedBy: r.UpdatedBy,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, CreatedByID: r.CreatedByID, UpdatedBy: r.UpdatedBy, Life: life,
 	}, nil
 }
 

@@ -35,6 +35,7 @@ type Secret struct {
 	// address of the one who made the current version.
 	CreatedByID string
 	UpdatedBy   string
+	Life
 }
 
 // Matches reports whether the key or the description contains the term, in any
@@ -63,4 +64,6 @@ type Version struct {
 	CreatedAt time.Time
 	CreatedBy string
 	State     VersionState
+	// ExpiresAt is when the value ends at its provider, if that is known.
+	ExpiresAt time.Time
 }

@@ -58,6 +58,13 @@ type Write struct {
 	AllowRiskyName bool
 	// Stage stores the value without using it; see Activate.
 	Stage bool
+	// RotateEvery is after how many days the secret is to be rotated, 0 for no
+	// reminder; nil keeps it.
+	RotateEvery *int
+	// ExpiresAt is when the value ends at its provider, the zero time for no
+	// known end. It is of the value that is given, and otherwise of the one in
+	// use; nil keeps that of the one in use, and is no end for a new value.
+	ExpiresAt *time.Time
 	// IfVersion, where it is not nil, are the versions that may be in use
 	// (Change only): another one is problem.PreconditionFailed.
 	IfVersion []int64
@@ -125,7 +132,7 @@ func (s *Service) Set(ctx context.Context, actor team.Actor, mode Mode, w Write)
 				return err
 			}
 			if same > 0 {
-				write.value = nil
+				write.value, write.about = nil, same
 			}
 		}
 		if out, err = s.write(ctx, tx, actor, dek, existing, write); err != nil {
@@ -150,6 +157,12 @@ type planned struct {
 	description *string
 	risky       bool
 	stage       bool
+	rotateEvery *int
+	expiresAt   *time.Time
+	// about is the version whose end is meant where there is no value, 0 for the
+	// one in use; valueAt is when the value was first stored, if not now.
+	about   int64
+	valueAt time.Time
 }
 
 // action is what the write is called in the audit log.
@@ -166,14 +179,16 @@ func plan(w Write, mode Mode) (planned, error) {
 	var fields []problem.Field
 	fail := func(name, message string) { fields = append(fields, problem.Field{Name: name, Message: message}) }
 
+	remindsOnly := mode == Change && w.Value == nil && w.Description == nil
 	key, err := envvar.ParseKey(w.Key)
 	if err == nil {
-		err = key.Permit(w.AllowRiskyName)
+		// A reminder of a name that is in use adds no risk.
+		err = key.Permit(w.AllowRiskyName || remindsOnly)
 	}
 	if err != nil {
 		fail("key", err.Error())
 	}
-	p := planned{key: key, risky: err == nil && key.Risk() == envvar.Risky, stage: w.Stage}
+	p := planned{key: key, risky: err == nil && key.Risk() == envvar.Risky && !remindsOnly, stage: w.Stage}
 
 	switch {
 	case w.Value != nil:
@@ -192,6 +207,8 @@ func plan(w Write, mode Mode) (planned, error) {
 		}
 		p.description = &d
 	}
+	checkReminder(w, fail)
+	p.rotateEvery, p.expiresAt = w.RotateEvery, w.ExpiresAt
 	if len(fields) > 0 {
 		return planned{}, &problem.Error{Code: problem.InvalidField, Fields: fields}
 	}
@@ -226,7 +243,13 @@ func (s *Service) write(ctx context.Context, tx Tx, actor team.Actor, dek *envel
 		if sealed, err = seal(dek, r, last+1, *p.value); err != nil {
 			return Written{}, err
 		}
-		sealed.Staged, sealed.CreatedAt, sealed.CreatedByID = p.stage, now, actor.UserID()
+		sealed.Staged, sealed.CreatedAt, sealed.CreatedByID, sealed.ValueAt = p.stage, now, actor.UserID(), now
+		if !p.valueAt.IsZero() {
+			sealed.ValueAt = p.valueAt
+		}
+		if p.expiresAt != nil {
+			sealed.ExpiresAt = *p.expiresAt
+		}
 		out.Stored = sealed.Number
 		if p.stage {
 			r.StagedVersion = sealed.Number
@@ -234,7 +257,7 @@ func (s *Service) write(ctx context.Context, tx Tx, actor team.Actor, dek *envel
 			r.Version = sealed.Number
 		}
 		if r.shown() == sealed.Number {
-			r.Hint = sealed.Hint
+			r.Hint, r.ValueAt, r.ExpiresAt = sealed.Hint, sealed.ValueAt, sealed.ExpiresAt
 		}
 	}
 	switch {
@@ -263,11 +286,16 @@ func (s *Service) write(ctx context.Context, tx Tx, actor team.Actor, dek *envel
 	if out.Stored > 0 {
 		number = out.Stored
 	}
-	entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: number}}
-	if err := tx.AppendAudit(ctx, entry); err != nil {
+	reminded, err := s.remind(ctx, tx, actor, &r, p, sealed)
+	if err != nil {
 		return Written{}, err
 	}
-	var err error
+	if entry.Outcome != audit.Unchanged || !reminded {
+		entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: number}}
+		if err := tx.AppendAudit(ctx, entry); err != nil {
+			return Written{}, err
+		}
+	}
 	out.Secret, err = s.shown(dek, r)
 	return out, err
 }
@@ -332,7 +360,7 @@ func (s *Service) Rollback(ctx context.Context, actor team.Actor, key string, to
 		if err != nil {
 			return err
 		}
-		written, err := s.write(ctx, tx, actor, dek, &r, planned{key: r.Key, value: &value})
+		written, err := s.write(ctx, tx, actor, dek, &r, planned{key: r.Key, value: &value, valueAt: old.ValueAt, expiresAt: &old.ExpiresAt})
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,8 @@ type Record struct {
 	CreatedByID   string
 	UpdatedByID   string
 	UpdatedBy     string
+	// ValueAt and ExpiresAt are those of the version that the hint is of.
+	Life
 }
 
 // shown is the version that the hint is of.
@@ -46,6 +48,10 @@ type Sealed struct {
 	CreatedAt   time.Time
 	CreatedByID string
 	CreatedBy   string
+	// ValueAt is when the value was first stored, in this version or the one of
+	// which a rollback made it.
+	ValueAt   time.Time
+	ExpiresAt time.Time
 }
 
 // Held is a secret with its version in use.
@@ -103,6 +109,8 @@ type Reader interface {
 	// KeysAnyCase returns the keys of the team that are one of the given in any
 	// case.
 	KeysAnyCase(ctx context.Context, team string, keys []envvar.Key) ([]envvar.Key, error)
+	// CountDue counts the secrets that ask for attention at a time.
+	CountDue(ctx context.Context, team string, at time.Time) (int, error)
 	// KeysInUse returns those of them that have a version in use.
 	KeysInUse(ctx context.Context, team string) ([]envvar.Key, error)
 	// OnlyStaged returns those of the keys that have no version in use, each
@@ -144,6 +152,8 @@ type Tx interface {
 	// which is the highest that one ever had.
 	LastNumber(ctx context.Context, team, secretID string) (int64, error)
 	AddVersion(ctx context.Context, team, secretID string, v Sealed) error
+	// SetReminder stores the record's reminder, and when a version's value ends.
+	SetReminder(ctx context.Context, r Record, number int64, expiresAt time.Time) error
 	// Prune removes versions with a number up to the given one, but for the
 	// one in use.
 	Prune(ctx context.Context, team, secretID string, upTo, inUse int64) error

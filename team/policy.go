@@ -14,6 +14,8 @@ const (
 	StageSecret    Action = "secret.stage"
 	ActivateSecret Action = "secret.activate"
 	DismissKey     Action = "secret.dismiss"
+	// RemindSecret changes when a secret is to be rotated, or when its value ends.
+	RemindSecret Action = "secret.remind"
 	// ScanSecrets is looking for the team's values in files.
 	ScanSecrets    Action = "secret.scan"
 	CompareSecrets Action = "secret.compare"
@@ -107,6 +109,7 @@ var policy = map[Action]rule{
 	RollbackSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "rolling secrets back"},
 	StageSecret:    {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "staging a secret's next value"},
 	ActivateSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "activating a secret's version"},
+	RemindSecret:   {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "setting reminders of secrets"},
 	CompareSecrets: {role: Member, scope: ScopeSecretsRead, words: "comparing teams"},
 	DismissKey:     {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "doing without a key"},
 	// Who may write can find out whether a value is the one in use by setting it,

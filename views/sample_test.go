@@ -53,7 +53,16 @@ func sampleSecrets(canEdit bool) Secrets {
 		{Key: "STRIPE_SECRET_KEY", Description: hostile, Masked: "••••••••live", Version: 2, UpdatedBy: "a-very-long-address-of-a-person@subsidiary.acme.example", Updated: minutes(60 * 24 * 60)},
 		{Key: "AWS_SECRET_ACCESS_KEY", Description: "Paired with AWS_ACCESS_KEY_ID", Masked: "••••••••EXAM", Version: 1, UpdatedBy: "ada@acme.example", Updated: minutes(61)},
 	}
-	return Secrets{Rows: rows, Total: len(rows), Any: true, CanEdit: canEdit, Known: sampleKnown}
+	for i := range rows {
+		rows[i].Life = sampleLives[i%len(sampleLives)]
+	}
+	return Secrets{Rows: rows, Total: len(rows), Any: true, CanEdit: canEdit, Known: sampleKnown, Due: 4}
+}
+
+var sampleLives = []Life{
+	{Age: Old(now.AddDate(0, 0, -12), now), RotateEvery: 90, RotateAt: Day(now.AddDate(0, 0, 78)), ExpiresAt: Day(now.AddDate(0, 0, 9)), Needs: []Need{{"warning", "Ends 2 Dec 2026", Day(now.AddDate(0, 0, 9))}}},
+	{Age: Old(now.AddDate(0, -5, 0), now), RotateEvery: 90, Needs: []Need{{"error", "Rotation overdue", Day(now.AddDate(0, -2, 0))}, {"error", "Ended 1 Nov 2026", Day(now.AddDate(0, 0, -22))}}},
+	{Age: Old(now, now)},
 }
 
 var sampleUsedBy = []AppRef{{Name: "acme/summariser"}, {Name: "acme/nightly-report", Optional: true}}
@@ -216,10 +225,11 @@ func samplePages(theme Theme) []sample {
 
 	detail := SecretDetail{
 		Row: add.Rows[0], CanEdit: true, UsedBy: sampleUsedBy,
-		Edit: EditSecret{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3},
+		Edit:     EditSecret{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3},
+		LifeForm: LifeForm{Key: "OPENAI_API_KEY", Every: "90", Ends: "2026-12-02"},
 		History: []SecretVersion{
 			{Version: 4, Masked: masked16, Created: minutes(2), By: "ada@acme.example", State: VersionStaged},
-			{Version: 3, Masked: masked16, Created: minutes(4), By: "ada@acme.example", State: VersionActive},
+			{Version: 3, Masked: masked16, Created: minutes(4), By: "ada@acme.example", State: VersionActive, Ends: Day(now.AddDate(0, 0, 9))},
 			{Version: 2, Masked: masked16, Created: minutes(4000), By: "grace@acme.example", State: VersionSuperseded},
 			{Version: 1, Masked: masked16, Created: minutes(90000), By: "ada@acme.example", State: VersionSuperseded},
 		},

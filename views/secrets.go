@@ -12,6 +12,8 @@ type Secrets struct {
 	CanEdit bool // the actor may add, change and delete
 	// The cursors of the neighbouring pages, empty where there is none.
 	Previous, Next string
+	// Due is how many of the team's secrets are due.
+	Due int
 	// Expected are keys that the team means to have and has not set, whatever
 	// was searched for.
 	Expected []ExpectedKey
@@ -33,6 +35,7 @@ type SecretRow struct {
 	Staged      int // the newest version that was never in use, or 0
 	UpdatedBy   string
 	Updated     Stamp
+	Life        Life
 	Warning     string // such as another key that differs only in case, or empty
 }
 
@@ -63,9 +66,10 @@ type AddSecret struct {
 	ReturnName  string    // name of the app that is checked there
 	List        ListState // the list below it
 	Advice      NameAdvice
-	AllowRisky  bool        // the box was ticked
-	Verbatim    bool        // the box was ticked
-	Stage       bool        // the box was ticked
+	AllowRisky  bool // the box was ticked
+	Verbatim    bool // the box was ticked
+	Stage       bool // the box was ticked
+	Ends        EndFields
 	Errors      FieldErrors // key, value, description, allow_risky_name
 	Known       []KnownSecret
 }
@@ -92,7 +96,8 @@ type EditSecret struct {
 	AllowRisky  bool
 	Verbatim    bool
 	Stage       bool
-	List        ListState   // the list below it
+	List        ListState // the list below it
+	Ends        EndFields
 	Errors      FieldErrors // value, description, allow_risky_name
 }
 
@@ -115,12 +120,13 @@ func (a AppRef) URL() string { return "/settings/apps/" + a.Name }
 
 // SecretDetail is one secret with its history.
 type SecretDetail struct {
-	Row     SecretRow
-	CanEdit bool
-	Edit    EditSecret // the form in the page
-	UsedBy  []AppRef
-	History []SecretVersion // newest first
-	Delete  *DeleteSecret   // the dialog is open
+	Row      SecretRow
+	CanEdit  bool
+	Edit     EditSecret // the form in the page
+	UsedBy   []AppRef
+	History  []SecretVersion // newest first
+	Delete   *DeleteSecret   // the dialog is open
+	LifeForm LifeForm
 }
 
 // VersionState is what a version is for now, as the API names it.
@@ -140,6 +146,7 @@ type SecretVersion struct {
 	Created Stamp
 	By      string
 	State   VersionState
+	Ends    Stamp // at its provider
 }
 
 func secretURL(key string) string { return "/settings/secrets/" + url.PathEscape(key) }

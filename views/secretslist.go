@@ -14,6 +14,7 @@ type ListState struct {
 	Query string // what was searched for
 	Sort  string // one of SecretSorts, or empty for the first of them
 	From  string // the cursor of the page
+	Due   bool   // only those that are due to be rotated, or end soon
 }
 
 // SecretSort is an order of the list. The names of the fields are the list's
@@ -41,6 +42,9 @@ func (l ListState) with(q url.Values) string {
 		if value != "" {
 			q.Set(name, value)
 		}
+	}
+	if l.Due {
+		q.Set("show", showDue)
 	}
 	if len(q) == 0 {
 		return secretsPath
@@ -71,7 +75,7 @@ func (l ListState) sortedBy(field, first string) ListState {
 	if next == SecretSorts[0].Name {
 		next = ""
 	}
-	return ListState{Query: l.Query, Sort: next}
+	return ListState{Query: l.Query, Sort: next, Due: l.Due}
 }
 
 // direction is what aria-sort says of a column, empty where the list is not
