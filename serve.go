@@ -104,7 +104,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	}
 	limit := conns.New(mostConnections())
 	services := newServices(st, publicURL.Scheme == "https")
-	services.Feed = feed.New(st.db, log)
+	services.Feed, services.Entries = feed.New(st.db, log), feed.New(st.db.Heads(), log)
 	guard := webhook.Guard{AllowPrivate: s.webhookPrivate}
 	services.Webhooks = webhook.NewService(st.db.Webhooks(), st.kek, guard)
 	sender := webhook.NewSender(st.db.Outbox(), st.kek, guard, log)
@@ -136,6 +136,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 		close(delivering)
 	}()
 	go services.Feed.Run(ctx)
+	go services.Entries.Run(ctx)
 	go sweep(ctx, services.Sessions, log)
 
 	failed := make(chan error, len(servers))

@@ -43,6 +43,18 @@ func (s *Service) Activity(ctx context.Context, actor team.Actor, before int64) 
 	return entries, next, nil
 }
 
+// Latest returns the sequence number of the team's newest entry.
+func (s *Service) Latest(ctx context.Context, actor team.Actor) (int64, error) {
+	if err := Guard(ctx, s.store, actor, team.ReadAudit, ""); err != nil {
+		return 0, err
+	}
+	entries, err := s.store.Entries(ctx, actor.TeamID(), 0, 1)
+	if err != nil || len(entries) == 0 {
+		return 0, err
+	}
+	return entries[0].Seq, nil
+}
+
 // LastRun returns when an app of the team last received its secrets.
 func (s *Service) LastRun(ctx context.Context, actor team.Actor, app string) (time.Time, error) {
 	if err := Guard(ctx, s.store, actor, team.ListApps, app); err != nil {

@@ -153,7 +153,7 @@ func (s *Sessions) New(r *http.Request, name string) (*sessions.Session, error) 
 	if !ok {
 		return gs, nil
 	}
-	st, err := s.load(r.Context(), hash)
+	st, err := s.load(r.Context(), hash, !byItself(r))
 	switch {
 	case errors.Is(err, problem.NotFound):
 		return gs, nil
@@ -194,24 +194,34 @@ func (s *Sessions) presented(r *http.Request, name string) (hash []byte, ok bool
 	return hashToken(cookie.Value), true
 }
 
+// find returns a session that has not ended.
+func (s *Sessions) find(ctx context.Context, hash []byte) (SessionRecord, Membership, error) {
+	record, membership, err := s.store.Session(ctx, hash)
+	if err != nil {
+		return record, membership, err
+	}
+	now := s.now()
+	if !now.Before(record.ExpiresAt) || now.Sub(record.LastSeenAt) >= SessionIdle {
+		return record, membership, problem.New(problem.NotFound, "the session has ended")
+	}
+	return record, membership, nil
+}
+
 // load finds a live session, and notes that it is in use. One whose user was
 // removed from its team goes on in another team of the user's, and ends if
 // there is none.
-func (s *Sessions) load(ctx context.Context, hash []byte) (*state, error) {
-	record, membership, err := s.store.Session(ctx, hash)
+func (s *Sessions) load(ctx context.Context, hash []byte, used bool) (*state, error) {
+	record, membership, err := s.find(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
 	now := s.now()
-	if !now.Before(record.ExpiresAt) || now.Sub(record.LastSeenAt) >= SessionIdle {
-		return nil, problem.New(problem.NotFound, "the session has ended")
-	}
 	if membership.IsZero() {
 		if membership, err = s.fallBack(ctx, record); err != nil {
 			return nil, err
 		}
 	}
-	if now.Sub(record.LastSeenAt) >= touchEvery {
+	if used && now.Sub(record.LastSeenAt) >= touchEvery {
 		if err := s.store.TouchSession(ctx, hash, now, now.Add(-touchEvery)); err != nil {
 			return nil, err
 		}

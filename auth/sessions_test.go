@@ -121,6 +121,29 @@ func TestSession(t *testing.T) {
 		})
 	})
 
+	t.Run("A7 a page that waits for changes is no use", func(t *testing.T) {
+		each(t, func(t *testing.T, w *world) {
+			w.person("ada@example.com", "acme")
+			b := w.browser(home)
+			was := b.mustLogin("ada@example.com")
+			for name, value := range map[string]string{"Accept": "text/event-stream", auth.LiveHeader: "true"} {
+				w.pass(auth.SessionIdle/2 - time.Minute)
+				r := b.request()
+				r.Header.Set(name, value)
+				if _, err := w.authn.Session(r); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.authn.Still(r, was); err != nil {
+					t.Errorf("still: %v", err)
+				}
+			}
+			w.pass(2 * time.Minute)
+			wantCode(t, w.authn.Still(b.request(), was), problem.NotSignedIn)
+			_, err := b.session()
+			wantCode(t, err, problem.NotSignedIn)
+		})
+	})
+
 	t.Run("A7 no use and no new password moves the absolute end", func(t *testing.T) {
 		each(t, func(t *testing.T, w *world) {
 			w.person("ada@example.com", "acme")

@@ -9,13 +9,17 @@ import (
 
 // Changes implements feed.Source.
 func (d *DB) Changes(ctx context.Context, teams []string) (map[string]int64, error) {
+	return d.numbers(ctx, "SELECT team_id, number FROM team_changes WHERE team_id IN (?)", teams)
+}
+
+func (d *DB) numbers(ctx context.Context, query string, teams []string) (map[string]int64, error) {
 	out := make(map[string]int64, len(teams))
 	for some := range slices.Chunk(teams, 500) {
 		var rows []struct {
 			TeamID string `db:"team_id"`
 			Number int64  `db:"number"`
 		}
-		if err := d.statement().in(ctx, &rows, "SELECT team_id, number FROM team_changes WHERE team_id IN (?)", some); err != nil {
+		if err := d.statement().in(ctx, &rows, query, some); err != nil {
 			return nil, err
 		}
 		for _, r := range rows {
@@ -23,6 +27,18 @@ func (d *DB) Changes(ctx context.Context, teams []string) (map[string]int64, err
 		}
 	}
 	return out, nil
+}
+
+// Heads tells of new entries in the audit logs of teams: a feed.Source whose
+// numbers are those of the last entries.
+type Heads struct{ d *DB }
+
+// Heads returns the source.
+func (d *DB) Heads() Heads { return Heads{d} }
+
+// Changes implements feed.Source.
+func (h Heads) Changes(ctx context.Context, teams []string) (map[string]int64, error) {
+	return h.d.numbers(ctx, "SELECT team_id, seq AS number FROM audit_chains WHERE team_id IN (?)", teams)
 }
 
 // OnChange sets what is called after a transaction of this instance that

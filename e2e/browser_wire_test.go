@@ -31,6 +31,7 @@ type exchange struct {
 	status                       int
 	header                       http.Header
 	body                         string
+	ended                        bool // of a stream
 }
 
 // wireTo puts a wire before the server. When the test ends, it looks for what
@@ -58,19 +59,44 @@ func wireTo(t *testing.T, s *server) *wire {
 }
 
 func (w *wire) record(res *http.Response) error {
+	e := exchange{
+		method: res.Request.Method, url: res.Request.URL.RequestURI(), referer: res.Request.Referer(), target: res.Request.Header.Get("HX-Target"),
+		status: res.StatusCode, header: res.Header,
+	}
+	if res.Header.Get("Content-Type") == "text/event-stream" {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.seen = append(w.seen, e)
+		res.Body = &overheard{res.Body, w, len(w.seen) - 1}
+		return nil
+	}
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		return err
 	}
 	_ = res.Body.Close()
 	res.Body = io.NopCloser(bytes.NewReader(body))
+	e.body = string(body)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen = append(w.seen, exchange{
-		method: res.Request.Method, url: res.Request.URL.RequestURI(), referer: res.Request.Referer(), target: res.Request.Header.Get("HX-Target"),
-		status: res.StatusCode, header: res.Header, body: string(body),
-	})
+	w.seen = append(w.seen, e)
 	return nil
+}
+
+// overheard is a stream, which is read along while it goes on.
+type overheard struct {
+	io.ReadCloser
+	wire *wire
+	at   int
+}
+
+func (o *overheard) Read(p []byte) (int, error) {
+	n, err := o.ReadCloser.Read(p)
+	o.wire.mu.Lock()
+	defer o.wire.mu.Unlock()
+	o.wire.seen[o.at].body += string(p[:n])
+	o.wire.seen[o.at].ended = err != nil
+	return n, err
 }
 
 // plant marks a text as a secret value: the server must never send it back, and

@@ -58,6 +58,14 @@ type Subscription struct {
 // when the feed has ended. The first notice may come without a change.
 func (s *Subscription) Changed() <-chan struct{} { return s.changed }
 
+// Number is the team's number when it was last read; false before that.
+func (s *Subscription) Number() (int64, bool) {
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	n, ok := s.feed.seen[s.team]
+	return n, ok
+}
+
 // Close ends the subscription.
 func (s *Subscription) Close() {
 	f := s.feed
@@ -85,6 +93,13 @@ func (f *Feed) Subscribe(team string) *Subscription {
 	}
 	f.teams[team][s] = struct{}{}
 	return s
+}
+
+// Number reads a team's number now. Whoever reads the team's state after it can
+// wait for what changes then.
+func (f *Feed) Number(ctx context.Context, team string) (int64, error) {
+	numbers, err := f.source.Changes(ctx, []string{team})
+	return numbers[team], err
 }
 
 // Wake makes the feed look at once: this instance has changed something.

@@ -54,6 +54,7 @@ GET    /teams/new                                login ok    ok     ok    ok    
 POST   /teams/new                                login ok    ok     ok    ok    login   login  login  login login login
 
 GET    /settings                                 login ok    ok     ok    ok    login   login  login  login login login
+GET    /settings/live                            login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/secrets                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/secrets                         login ok    403    ok    ok    login   login  login  login login login
 GET    /settings/advice                          login ok    ok     ok    ok    login   login  login  login login login
@@ -197,6 +198,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /teams/switch":                            {body: "team_id=$team"},
 	"POST /teams/new":                               {body: "username=gamma"},
 	"POST /settings/secrets":                        {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
+	"GET /settings/live":                            {path: "/settings/live?team=$team&since=0&seconds=0"},
 	"GET /settings/advice":                          {path: "/settings/advice?key=openai_api_key"},
 	"GET /settings/secrets/{key}":                   {path: "/settings/secrets/OPENAI_API_KEY"},
 	"POST /settings/secrets/{key}":                  {path: "/settings/secrets/OPENAI_API_KEY", body: "_method=PUT&value=sk-CANARY-submitted"},

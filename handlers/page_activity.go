@@ -108,6 +108,9 @@ func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session au
 	if before > 0 {
 		model.Pager.NewerURL = "/settings/activity"
 	}
+	if before == 0 && len(entries) > 0 {
+		p.Stream = streamOf(session.Actor.TeamID(), "entries", entries[0].Seq)
+	}
 	s.render(w, r, http.StatusOK, views.ActivityPage(p, model))
 	return nil
 }

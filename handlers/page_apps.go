@@ -58,11 +58,11 @@ func (s *server) appsPage(w http.ResponseWriter, r *http.Request, session auth.S
 // appPage answers "why did my app not receive it?" by making the resolver's
 // decision, now.
 func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	found, err := s.Apps.ByName(r.Context(), session.Actor, r.PathValue("namespace"), r.PathValue("name"))
+	p, err := s.chrome(w, r, session)
 	if err != nil {
 		return err
 	}
-	p, err := s.chrome(w, r, session)
+	found, err := s.Apps.ByName(r.Context(), session.Actor, r.PathValue("namespace"), r.PathValue("name"))
 	if err != nil {
 		return err
 	}

@@ -35,11 +35,11 @@ func newWebhookForm() views.WebhookForm {
 }
 
 func (s *server) showWebhooks(w http.ResponseWriter, r *http.Request, session auth.Session, status int, form views.WebhookForm, made *views.NewWebhook) error {
-	all, err := s.Webhooks.List(r.Context(), session.Actor)
+	p, err := s.chrome(w, r, session)
 	if err != nil {
 		return err
 	}
-	p, err := s.chrome(w, r, session)
+	all, err := s.Webhooks.List(r.Context(), session.Actor)
 	if err != nil {
 		return err
 	}
@@ -91,11 +91,11 @@ func (s *server) webhookPage(w http.ResponseWriter, r *http.Request, session aut
 }
 
 func (s *server) showWebhook(w http.ResponseWriter, r *http.Request, session auth.Session, rotated *views.NewWebhook) error {
-	found, messages, err := s.Webhooks.Get(r.Context(), session.Actor, r.PathValue("id"))
+	p, err := s.chrome(w, r, session)
 	if err != nil {
 		return err
 	}
-	p, err := s.chrome(w, r, session)
+	found, messages, err := s.Webhooks.Get(r.Context(), session.Actor, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -30,13 +30,24 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, c te
 	_, _ = w.Write(page.Bytes())
 }
 
-// chrome collects what every signed-in page shows around its content.
+// chrome collects what every signed-in page shows around its content. It comes
+// before the content, so that the page waits for all that changes after that.
 func (s *server) chrome(w http.ResponseWriter, r *http.Request, session auth.Session) (views.Page, error) {
+	number, err := s.Feed.Number(r.Context(), session.Actor.TeamID())
+	if err != nil {
+		return views.Page{}, err
+	}
 	teams, err := s.Accounts.Teams(r.Context(), session.Actor)
 	if err != nil {
 		return views.Page{}, err
 	}
-	p := views.Page{CSRF: session.CSRF, Theme: s.themeOf(r), Path: r.URL.Path, Email: session.Actor.Email(), Flash: s.takeFlash(w, r)}
+	p := views.Page{
+		CSRF: session.CSRF, Theme: s.themeOf(r), Path: r.URL.Path, Email: session.Actor.Email(), Flash: s.takeFlash(w, r),
+	}
+	if r.Method == http.MethodGet {
+		// What answers a form may be shown this once, and stays as it is.
+		p.Stream = streamOf(session.Actor.TeamID(), "since", number)
+	}
 	for _, t := range teams {
 		shown := views.Team{
 			ID: t.ID, Username: t.Username, Name: t.Name, Role: string(t.Role),

@@ -40,8 +40,8 @@ type Services struct {
 	// Integrations are connections to outside services.
 	Integrations *integration.Service
 	Webhooks     *webhook.Service
-	// Feed tells of changes.
-	Feed *feed.Feed
+	// Feed tells of changes, and Entries of new entries in the audit log.
+	Feed, Entries *feed.Feed
 	// Authenticator turns requests into actors.
 	Authenticator *auth.Authenticator
 }

@@ -85,7 +85,7 @@ func newWorld(t *testing.T) *world {
 		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()), Calls: auth.NewCalls(d.Auth()),
 		Devices: auth.NewDevices(d.Auth()), Secrets: secret.NewService(d.Secrets(), kek), Apps: app.NewService(d.Apps()),
 		Audit: audit.NewService(d), Integrations: integration.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
-		Feed: feed.New(d, discard), Webhooks: webhook.NewService(d.Webhooks(), kek, webhook.Guard{}),
+		Feed: feed.New(d, discard), Entries: feed.New(d.Heads(), discard), Webhooks: webhook.NewService(d.Webhooks(), kek, webhook.Guard{}),
 	}
 	w.handlers = New(Config{
 		PublicURL: public, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),

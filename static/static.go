@@ -1,5 +1,5 @@
 // Package static holds the files that a browser loads beside the pages: the
-// built style sheet, htmx, the page's own script and the icon. They are embedded
+// built style sheet, htmx, idiomorph, the pages' own scripts and the icon. They are embedded
 // and served under names that contain a hash of their content, so that a browser
 // may keep them for ever and never mixes two releases.
 package static
@@ -20,7 +20,7 @@ import (
 	"sync"
 )
 
-//go:embed app.css app.js htmx.min.js icon.svg licenses/*.txt
+//go:embed app.css app.js live.js htmx.min.js idiomorph.min.js icon.svg licenses/*.txt
 var files embed.FS
 
 // Prefix is the path under which [Handler] expects to be mounted.
@@ -32,9 +32,12 @@ var names = []string{
 	"app.js",
 	"htmx.min.js",
 	"icon.svg",
+	"idiomorph.min.js",
 	"licenses/htmx.txt",
+	"licenses/idiomorph.txt",
 	"licenses/lucide.txt",
 	"licenses/tailwindcss.txt",
+	"live.js",
 }
 
 // asset is one embedded file, ready to be served.

@@ -3,6 +3,8 @@ package static_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -131,7 +133,7 @@ func TestNothingElseIsServed(t *testing.T) {
 // All that a first visit loads beside the page stays well below 100 kB.
 func TestWeight(t *testing.T) {
 	total := 0
-	for name, limit := range map[string]int{"app.css": 12_000, "app.js": 4_000, "htmx.min.js": 18_000, "icon.svg": 1_000} {
+	for name, limit := range map[string]int{"app.css": 12_000, "app.js": 4_000, "live.js": 3_000, "htmx.min.js": 18_000, "idiomorph.min.js": 4_500, "icon.svg": 1_000} {
 		size := len(body(t, get(t, static.URL(name), map[string]string{"Accept-Encoding": "gzip"})))
 		if size > limit {
 			t.Errorf("%s weighs %d bytes, more than %d", name, size, limit)
@@ -140,6 +142,10 @@ func TestWeight(t *testing.T) {
 	}
 	t.Logf("%d bytes in all", total)
 }
+
+// idiomorph is the SHA-256 of version 0.8.0's file, which does not name its
+// version.
+const idiomorph = "4cbd535caf7663a51eda9bce6595371c384fc430d54b8d414e29a61167f19f96"
 
 // The built files are what the sources and the pinned versions give, and they
 // fetch nothing from elsewhere.
@@ -155,13 +161,19 @@ func TestBuiltFiles(t *testing.T) {
 	if !regexp.MustCompile(`version:"2\.0\.11"`).Match(htmx) {
 		t.Error("htmx is another version")
 	}
-	script, _ := static.File("app.js")
-	for _, forbidden := range []string{"innerHTML", "eval(", "localStorage", "sessionStorage", ".style", "new Function"} {
-		if bytes.Contains(script, []byte(forbidden)) {
-			t.Errorf("app.js uses %s", forbidden)
-		}
+	morph, _ := static.File("idiomorph.min.js")
+	if sum := fmt.Sprintf("%x", sha256.Sum256(morph)); sum != idiomorph {
+		t.Errorf("idiomorph is not version 0.8.0: its SHA-256 is %s", sum)
 	}
-	if lines := bytes.Count(script, []byte("\n")); lines >= 200 {
-		t.Errorf("app.js has %d lines", lines)
+	for _, name := range []string{"app.js", "live.js"} {
+		script, _ := static.File(name)
+		for _, forbidden := range []string{"innerHTML", "eval(", "localStorage", "sessionStorage", ".style", "new Function"} {
+			if bytes.Contains(script, []byte(forbidden)) {
+				t.Errorf("%s uses %s", name, forbidden)
+			}
+		}
+		if lines := bytes.Count(script, []byte("\n")); lines >= 200 {
+			t.Errorf("%s has %d lines", name, lines)
+		}
 	}
 }

@@ -46,6 +46,8 @@ type Page struct {
 	Team  Team   // the session's current team; its ID is in each form as the field team
 	Teams []Team // all teams of the user, the current one among them
 	Flash *Flash // what the last action did, after a redirect
+	// Stream is where the page waits for changes.
+	Stream string
 }
 
 // Team is one of the user's teams with the user's role in it.
