@@ -49,6 +49,9 @@ const (
 	shutdownTimeout = 9 * time.Second
 	// sweepInterval is how often expired sessions are removed.
 	sweepInterval = time.Hour
+	// eraseInterval is how often it is looked whether a deletion can't be undone
+	// any more, whose ciphertexts then are erased.
+	eraseInterval = 5 * time.Second
 )
 
 func serveCommand() *cobra.Command {
@@ -138,6 +141,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	go services.Feed.Run(ctx)
 	go services.Entries.Run(ctx)
 	go sweep(ctx, services.Sessions, log)
+	go erase(ctx, services.Secrets, log)
 
 	failed := make(chan error, len(servers))
 	for i := range servers {
@@ -220,6 +224,22 @@ func sweep(ctx context.Context, sessions *auth.Sessions, log *slog.Logger) {
 			if err := sessions.Sweep(ctx); err != nil {
 				log.Error("remove expired sessions", "error", err)
 			}
+		}
+	}
+}
+
+// erase begins with what was deleted before the server last stopped.
+func erase(ctx context.Context, secrets *secret.Service, log *slog.Logger) {
+	tick := time.NewTicker(eraseInterval)
+	defer tick.Stop()
+	for {
+		if _, err := secrets.Erase(ctx); err != nil && ctx.Err() == nil {
+			log.Error("erase what was deleted", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }

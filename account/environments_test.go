@@ -61,7 +61,7 @@ func TestDuplicateTeam(t *testing.T) {
 			if expected, err := secrets.Expected(t.Context(), there); err != nil || len(expected) != 0 {
 				t.Errorf("%+v, %v", expected, err)
 			}
-			if err := secrets.Delete(t.Context(), there, "DATABASE_URL"); err != nil {
+			if _, err := secrets.Delete(t.Context(), there, "DATABASE_URL"); err != nil {
 				t.Fatal(err)
 			}
 			if expected, err := secrets.Expected(t.Context(), there); err != nil || len(expected) != 0 {

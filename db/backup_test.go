@@ -286,7 +286,7 @@ func TestBackupIsOneSnapshot(t *testing.T) {
 		owner := fill(t, d, kek)
 		before := dbtest.Count(t, d, "SELECT count(*) FROM audit_entries")
 		meddler := meddlingKEK{kek, func() {
-			if err := secret.NewService(d.Secrets(), kek).Delete(t.Context(), owner, "API_KEY"); err != nil {
+			if _, err := secret.NewService(d.Secrets(), kek).Delete(t.Context(), owner, "API_KEY"); err != nil {
 				t.Error(err)
 			}
 		}}

@@ -329,12 +329,6 @@ func (t secretTx) Prune(ctx context.Context, team, secretID string, upTo, inUse 
 	return err
 }
 
-func (t secretTx) Delete(ctx context.Context, team, secretID string) error {
-	*t.q.scrub = true
-	_, err := t.q.exec(ctx, "DELETE FROM secrets WHERE team_id = ? AND id = ?", team, secretID)
-	return err
-}
-
 func (t secretTx) TeamsHolding(ctx context.Context, user, exceptTeam string, keys []envvar.Key) (map[envvar.Key][]string, error) {
 	if len(keys) == 0 {
 		return nil, nil

@@ -65,6 +65,7 @@ var tables = []table{
 		text("actor_kind", "actor_id", "actor_name", "credential_id", "action", "target", "outcome", "reason",
 			"remote_addr", "request_id", "run_id", "versions"), bytes("hash"))},
 
+	{name: "deleted_secrets", leftOut: "they wait for nothing but to be erased, and a restored store must not bring them back"},
 	{name: "webhook_messages", leftOut: "what was delivered after the backup would be delivered again, days later and as news"},
 	{name: "team_changes", leftOut: "the numbers say only that something has changed since somebody looked; nobody waits for a store that is restored"},
 	{name: "team_revisions", leftOut: "the database makes the numbers itself, and what was read under the old ones is of another store"},

@@ -132,7 +132,7 @@ func (s *server) revealSecret(w http.ResponseWriter, r *http.Request, actor team
 }
 
 func (s *server) deleteSecret(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
-	if err := s.Secrets.Delete(r.Context(), actor, r.PathValue("key")); err != nil {
+	if _, err := s.Secrets.Delete(r.Context(), actor, r.PathValue("key")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -16,6 +16,7 @@ import (
 var actWords = map[string]string{
 	string(team.SetSecret):          "Set a secret",
 	string(team.DeleteSecret):       "Deleted a secret",
+	string(team.RestoreSecret):      "Restored a deleted secret",
 	string(team.RevealSecret):       "Revealed a secret",
 	string(team.RollbackSecret):     "Rolled a secret back",
 	string(team.ListSecrets):        "Listed secrets",

@@ -376,7 +376,7 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 
 func (s *server) deleteSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	key := r.PathValue("key")
-	if err := s.Secrets.Delete(r.Context(), session.Actor, key); err != nil {
+	if _, err := s.Secrets.Delete(r.Context(), session.Actor, key); err != nil {
 		return err
 	}
 	return s.secretsSaved(w, r, session, flash{kind: flashDeleted, subject: key}, "")

@@ -42,13 +42,34 @@ func TestRotateDEK(t *testing.T) {
 		if _, err := service.Activate(t.Context(), w.acme, "STAGED_KEY", 1); err != nil {
 			t.Errorf("a staged version does not open: %v", err)
 		}
-		if err := service.Delete(t.Context(), w.acme, "STAGED_KEY"); err != nil {
+		if _, err := service.Delete(t.Context(), w.acme, "STAGED_KEY"); err != nil {
 			t.Fatal(err)
 		}
 		w.mustRead(w.old, "after the rotation")
 		rolled, err := service.Rollback(t.Context(), w.acme, "KEY_002", 1)
 		if err != nil || rolled.Version != 4 {
 			t.Errorf("an earlier version does not open: version %d, %v", rolled.Version, err)
+		}
+	})
+}
+
+// What was deleted is not sealed anew; a rotation ends its undo.
+func TestRotationEndsAnUndo(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.fill(3)
+		service := secret.NewService(w.Secrets(), w.old)
+		deletion, err := service.Delete(t.Context(), w.acme, "KEY_001")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.service(w.old).DEK(t.Context(), operator, "", func(int, int) {}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := service.Restore(t.Context(), w.acme, deletion.ID); !errors.Is(err, problem.NotFound) {
+			t.Errorf("restored: %v", err)
+		}
+		if _, err := service.Get(t.Context(), w.acme, "KEY_001"); !errors.Is(err, problem.SecretNotFound) {
+			t.Errorf("something was restored: %v", err)
 		}
 	})
 }
@@ -153,7 +174,7 @@ func TestRotateDEKWithADamagedVersion(t *testing.T) {
 			}
 			w.mustRead(w.old, "with a damaged version")
 		}
-		if err := secret.NewService(w.Secrets(), w.old).Delete(t.Context(), w.acme, "KEY_004"); err != nil {
+		if _, err := secret.NewService(w.Secrets(), w.old).Delete(t.Context(), w.acme, "KEY_004"); err != nil {
 			t.Fatal(err)
 		}
 		delete(w.values["acme"], "KEY_004")
@@ -213,6 +234,8 @@ func TestEveryBinaryColumnIsKnown(t *testing.T) {
 		"secret_versions.value": "sealed by the DEK",
 		"secret_versions.hint":  "sealed by the DEK",
 		"webhook_secrets.value": "sealed by the DEK",
+		// Not sealed anew: TestRotationEndsAnUndo.
+		"deleted_secrets.content": "sealed by the DEK, for an undo",
 		// Sealed by what only the caller has, for a day.
 		"idempotent_calls.answer":      "sealed by the caller's key",
 		"idempotent_calls.key_mac":     "a hash",

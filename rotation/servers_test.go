@@ -78,7 +78,8 @@ func (w *world) startServers(kek *envelope.KEK) *servers {
 		if err := set(service, secret.Create, "FLEETING", fmt.Sprint("set in turn ", turn)); err != nil {
 			return err
 		}
-		return service.Delete(w.t.Context(), w.acme, "FLEETING")
+		_, err := service.Delete(w.t.Context(), w.acme, "FLEETING")
+		return err
 	})
 	start("roll back", func(service *secret.Service, turn int) error {
 		if turn == 0 {

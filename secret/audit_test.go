@@ -37,7 +37,7 @@ func TestNothingHappensUnrecorded(t *testing.T) {
 				_, v, err := w.secrets.Reveal(ctx, w.owner, "OPENAI_API_KEY")
 				return v.Reveal(), err
 			},
-			"delete": func() (any, error) { return nil, w.secrets.Delete(ctx, w.owner, "OPENAI_API_KEY") },
+			"delete": func() (any, error) { return w.secrets.Delete(ctx, w.owner, "OPENAI_API_KEY") },
 			"set": func() (any, error) {
 				v := redact.NewValue(canary + "-2")
 				return w.secrets.Set(ctx, w.owner, secret.Change, secret.Write{Key: "OPENAI_API_KEY", Value: &v})

@@ -220,7 +220,7 @@ func TestBind(t *testing.T) {
 		}
 		// It stays bound when the app is deployed again, and while the secret is away.
 		w.deploys(t, w.owner, required("HF_TOKEN"), optional("FAL_KEY"))
-		if err := w.secrets.Delete(t.Context(), w.owner, "HUGGINGFACE_TOKEN"); err != nil {
+		if _, err := w.secrets.Delete(t.Context(), w.owner, "HUGGINGFACE_TOKEN"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.resolve(t, w.member, "acme/app"); !errors.Is(err, problem.RequirementsNotMet) || !strings.Contains(err.Error(), "bound to HUGGINGFACE_TOKEN") {

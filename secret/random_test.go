@@ -148,7 +148,7 @@ func (r *randomWorld) change(t *testing.T) {
 		m.set[key] = value
 	case 2:
 		key := r.key()
-		err := r.secrets.Delete(ctx, r.admin, key)
+		_, err := r.secrets.Delete(ctx, r.admin, key)
 		if _, isSet := m.set[key]; isSet != (err == nil) {
 			t.Errorf("delete %s: %v", key, err)
 		}

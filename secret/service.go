@@ -300,31 +300,6 @@ func (s *Service) write(ctx context.Context, tx Tx, actor team.Actor, dek *envel
 	return out, err
 }
 
-// Delete removes a secret with all its versions.
-func (s *Service) Delete(ctx context.Context, actor team.Actor, key string) error {
-	if err := audit.Guard(ctx, s.store, actor, team.DeleteSecret, auditKey(key)); err != nil {
-		return err
-	}
-	return s.store.Update(ctx, func(tx Tx) error {
-		if _, err := tx.LockTeam(ctx, actor.TeamID()); err != nil {
-			return err
-		}
-		r, err := record(ctx, tx, actor, key)
-		if err != nil {
-			return err
-		}
-		if err := tx.Delete(ctx, r.TeamID, r.ID); err != nil {
-			return err
-		}
-		if _, err := tx.DeleteExpected(ctx, r.TeamID, r.Key); err != nil {
-			return err
-		}
-		entry := audit.By(actor, team.DeleteSecret, string(r.Key), audit.Allowed)
-		entry.Versions = []audit.KeyVersion{{Key: string(r.Key), Version: r.Version}}
-		return tx.AppendAudit(ctx, entry)
-	})
-}
-
 // Rollback makes a new version that equals the given kept one, which was in
 // use before. The history only grows by it; Activate goes back without a new
 // version.

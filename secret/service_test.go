@@ -177,7 +177,7 @@ func TestRights(t *testing.T) {
 				_, _, err := w.secrets.Import(ctx, a, secret.Import{DryRun: true, Items: []secret.ImportItem{{Key: "A_KEY", Value: value}}})
 				return err
 			},
-			"delete": func(a team.Actor) error { return w.secrets.Delete(ctx, a, "OPENAI_API_KEY") },
+			"delete": func(a team.Actor) error { _, err := w.secrets.Delete(ctx, a, "OPENAI_API_KEY"); return err },
 		}
 		read, write := []string{"list", "get", "history"}, []string{"reveal", "activate", "set", "stage", "rollback", "import", "delete"}
 		for _, name := range read {
@@ -541,13 +541,13 @@ func TestDeleteRemovesCiphertexts(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.set(t, w.owner, "OPENAI_API_KEY", "sk-1234567890abcdef")
 		w.set(t, w.owner, "OPENAI_API_KEY", "sk-abcdef1234567890")
-		if err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); err != nil {
+		if _, err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); err != nil {
 			t.Fatal(err)
 		}
 		if n := dbtest.Count(t, w.db, "SELECT count(*) FROM secret_versions"); n != 0 {
 			t.Errorf("%d ciphertexts are left", n)
 		}
-		if err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); !errors.Is(err, problem.SecretNotFound) {
+		if _, err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); !errors.Is(err, problem.SecretNotFound) {
 			t.Errorf("deleting it again: %v", err)
 		}
 		// Z10: the same name again is a new secret, without the old history.

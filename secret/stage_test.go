@@ -213,7 +213,7 @@ func TestOnlyStaged(t *testing.T) {
 		if got := w.states(t, "OPENAI_API_KEY"); got != "2 active, 1 staged" {
 			t.Errorf("history: %s", got)
 		}
-		if err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); err != nil {
+		if _, err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); err != nil {
 			t.Fatal(err)
 		}
 		if n := dbtest.Count(t, w.db, "SELECT count(*) FROM secret_versions"); n != 0 {

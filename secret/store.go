@@ -159,8 +159,15 @@ type Tx interface {
 	Prune(ctx context.Context, team, secretID string, upTo, inUse int64) error
 	// DeleteExpected reports whether the team expected the key.
 	DeleteExpected(ctx context.Context, team string, key envvar.Key) (bool, error)
-	// Delete removes the secret and all its ciphertexts.
-	Delete(ctx context.Context, team, secretID string) error
+	// SetAside removes the secret with all its versions from where anything else
+	// looks, and keeps them under the id of a deletion until Store.Erase.
+	SetAside(ctx context.Context, team, deletion string, r Record, at time.Time) error
+	// Aside returns what a deletion has set aside, sorted by key; nothing if that
+	// was put back or erased.
+	Aside(ctx context.Context, team, deletion string) ([]Aside, error)
+	// PutBack undoes SetAside for all secrets of a deletion. It returns
+	// problem.Conflict if a key of them is there again.
+	PutBack(ctx context.Context, team, deletion string) error
 }
 
 // Store keeps secrets. Update runs fn in a transaction and may run it again
@@ -176,6 +183,9 @@ type Store interface {
 	// returned and not to be changed. It is durable when RecordRun returns, also
 	// with problem.NotFound; after another error it is not certain.
 	RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (*Disclosure, error)
+	// Erase removes what was set aside up to the given time, ciphertexts and all,
+	// in every team.
+	Erase(ctx context.Context, until time.Time) (secrets int64, err error)
 	View(ctx context.Context, fn func(Reader) error) error
 	Update(ctx context.Context, fn func(Tx) error) error
 }

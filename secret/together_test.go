@@ -173,7 +173,7 @@ func TestRevocationIsNotDelayed(t *testing.T) {
 				t.Fatalf("a revoked key is answered: %v", err)
 			}
 		}
-		if err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); err != nil {
+		if _, err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.secrets.Resolve(t.Context(), w.member, secret.Run{App: "app"}); !errors.Is(err, problem.RequirementsNotMet) {

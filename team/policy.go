@@ -5,9 +5,11 @@ package team
 type Action string
 
 const (
-	ListSecrets    Action = "secret.list"
-	SetSecret      Action = "secret.set"
-	DeleteSecret   Action = "secret.delete"
+	ListSecrets  Action = "secret.list"
+	SetSecret    Action = "secret.set"
+	DeleteSecret Action = "secret.delete"
+	// RestoreSecret undoes a deletion.
+	RestoreSecret  Action = "secret.restore"
 	RevealSecret   Action = "secret.reveal"
 	SecretHistory  Action = "secret.history"
 	RollbackSecret Action = "secret.rollback"
@@ -106,6 +108,7 @@ var policy = map[Action]rule{
 	SecretHistory:  {role: Member, scope: ScopeSecretsRead, words: "seeing a secret's history"},
 	SetSecret:      {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "setting secrets"},
 	DeleteSecret:   {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "deleting secrets"},
+	RestoreSecret:  {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "restoring deleted secrets"},
 	RollbackSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "rolling secrets back"},
 	StageSecret:    {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "staging a secret's next value"},
 	ActivateSecret: {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "activating a secret's version"},

@@ -36,7 +36,7 @@ type data struct {
 	// Actor is the email address of who did it.
 	Actor string `json:"actor,omitempty"`
 	// Key names a secret, Version one of its versions, and Change what was done
-	// with it: set, staged or activated.
+	// with it: set, staged, activated or restored, which undoes a deletion.
 	Key     string `json:"key,omitempty"`
 	Version int64  `json:"version,omitempty"`
 	Change  string `json:"change,omitempty"`
@@ -50,6 +50,7 @@ var secretChanges = map[string]string{
 	string(team.SetSecret):      "set",
 	string(team.StageSecret):    "staged",
 	string(team.ActivateSecret): "activated",
+	string(team.RestoreSecret):  "restored",
 }
 
 // EventOf makes the event that an audit entry is, so that whoever writes the

@@ -186,7 +186,7 @@ func TestEvents(t *testing.T) {
 		w.set(t, w.stranger, secret.Create, canary)
 		w.set(t, w.owner, secret.Create, canary)
 		w.set(t, w.owner, secret.Change, canary) // Unchanged: no event.
-		if err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); err != nil {
+		if _, err := w.secrets.Delete(t.Context(), w.owner, "OPENAI_API_KEY"); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := auth.NewKeys(w.Auth()).Create(t.Context(), w.owner, auth.NewKey{Name: "build machine"}); err != nil {
