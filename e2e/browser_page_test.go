@@ -257,3 +257,20 @@ func (p *tab) html() string {
 	p.Helper()
 	return ask[string](p, `document.documentElement.outerHTML`)
 }
+
+// focus puts the focus on an element, as Tab does.
+func focus(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).focus()`, selector))
+}
+
+// chord presses a letter together with Control.
+func (p *tab) chord(letter string) {
+	p.Helper()
+	p.do("press Control and "+letter, chromedp.KeyEvent(letter, chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+}
+
+// hearsIn waits until the live region says the text.
+func (p *tab) hearsIn(selector, text string) {
+	p.Helper()
+	p.until(selector+" says "+text, fmt.Sprintf(`document.querySelector(%q).matches("[role=status]") && document.querySelector(%[1]q).textContent === %q`, selector, text))
+}

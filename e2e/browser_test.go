@@ -52,6 +52,8 @@ func TestBrowser(t *testing.T) {
 		{"an owner approves, binds, denies and revokes what an app may have", decidingGrants},
 		{"an older version becomes current, and an app is deleted", changingApps},
 		{"who was signed in for long is asked again before a role changes", confirmingAgain},
+		{"the palette finds pages, keys, apps and teams", palette},
+		{"the menus work by keys, and the skip link skips", menusByKeys},
 		{"a change by somebody else appears, and disturbs nothing", liveUpdates},
 		{"a page waits for changes while it is seen and its session goes on", endOfLiveUpdates},
 		{"an ended session leads the whole page to the login", endedSession},

@@ -55,6 +55,7 @@ POST   /teams/new                                login ok    ok     ok    ok    
 
 GET    /settings                                 login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/live                            login ok    ok     ok    ok    login   login  login  login login login
+GET    /settings/find                            login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/secrets                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/secrets                         login ok    403    ok    ok    login   login  login  login login login
 GET    /settings/advice                          login ok    ok     ok    ok    login   login  login  login login login
@@ -199,6 +200,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /teams/new":                               {body: "username=gamma"},
 	"POST /settings/secrets":                        {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
 	"GET /settings/live":                            {path: "/settings/live?team=$team&since=0&seconds=0"},
+	"GET /settings/find":                            {path: "/settings/find?q=a"},
 	"GET /settings/advice":                          {path: "/settings/advice?key=openai_api_key"},
 	"GET /settings/secrets/{key}":                   {path: "/settings/secrets/OPENAI_API_KEY"},
 	"POST /settings/secrets/{key}":                  {path: "/settings/secrets/OPENAI_API_KEY", body: "_method=PUT&value=sk-CANARY-submitted"},

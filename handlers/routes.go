@@ -99,6 +99,7 @@ func (s *server) routes() []route {
 		// Settings.
 		pg("GET", "/settings", s.settings),
 		pg("GET", "/settings/live", s.live),
+		pg("GET", "/settings/find", s.findPage),
 		pg("GET", "/settings/secrets", s.secretsPage),
 		pg("POST", "/settings/secrets", s.addSecretForm),
 		pg("GET", "/settings/advice", s.nameAdvice),

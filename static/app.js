@@ -94,29 +94,6 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload(); // from the back-forward cache: ask the server again
 });
 
-// ---- Menus ---------------------------------------------------------------
-
-const openMenus = () => document.querySelectorAll("details[data-menu][open]");
-
-document.addEventListener("click", (event) => {
-  for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !openDialog()) {
-    for (const menu of openMenus()) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    }
-  }
-  if (event.key === "/" && !event.ctrlKey && !event.metaKey && !openDialog() && !event.target.closest("input, textarea, select")) {
-    const search = byId("search");
-    if (search) {
-      event.preventDefault();
-      search.focus();
-    }
-  }
-});
-
 // ---- Copying -------------------------------------------------------------
 
 document.addEventListener("click", async (event) => {

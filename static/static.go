@@ -20,7 +20,7 @@ import (
 	"sync"
 )
 
-//go:embed app.css app.js live.js htmx.min.js idiomorph.min.js icon.svg licenses/*.txt
+//go:embed app.css app.js live.js menus.js palette.js htmx.min.js idiomorph.min.js icon.svg licenses/*.txt
 var files embed.FS
 
 // Prefix is the path under which [Handler] expects to be mounted.
@@ -38,6 +38,8 @@ var names = []string{
 	"licenses/lucide.txt",
 	"licenses/tailwindcss.txt",
 	"live.js",
+	"menus.js",
+	"palette.js",
 }
 
 // asset is one embedded file, ready to be served.

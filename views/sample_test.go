@@ -44,6 +44,15 @@ func samplePage(path string, theme Theme) Page {
 	}
 }
 
+func sampleFind(p Page, query string) Find {
+	return Find{Query: query, Groups: []FoundGroup{
+		{Label: "Keys", Items: []Found{FoundKey("OPENAI_API_KEY", hostile)}, More: "/settings/secrets?q=a"},
+		{Label: "Apps", Items: []Found{FoundApp("acme/summarizer", "Summaries")}},
+		FoundPages(query, Doing{AddSecret: true, CreateAPIKey: true, Invite: true}),
+		p.FoundTeams(query),
+	}}
+}
+
 func sampleSecrets(canEdit bool) Secrets {
 	rows := []SecretRow{
 		{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3, UpdatedBy: "ada@acme.example", Updated: minutes(4)},
@@ -331,6 +340,8 @@ func samplePages(theme Theme) []sample {
 		{"login-throttled", LoginPage(public, LoginForm{Email: "ada@acme.example", Throttled: "Too many tries. Wait 40 seconds, then try again.", Errors: FieldErrors{"": "Email and password do not match."}})},
 		{"api", APIDocsPage(public, sampleAPI())},
 		{"error", ErrorPage(public, ErrorPageModel{Status: 404, Title: "There is nothing here", Detail: "The address may be mistyped, or belong to a team that you are not in.", RequestID: "01HV8-7f3a0c"})},
+		{"find", FindPage(page("/settings/find"), sampleFind(page("/settings/find"), "a"))},
+		{"find-nothing", FindPage(page("/settings/find"), Find{Query: "\" onfocus=x"})},
 		{"secrets", SecretsPage(secrets, sampleSecrets(true))},
 		{"secrets-flash", SecretsPage(flashed, sampleSecrets(true))},
 		{"secrets-member", SecretsPage(member("/settings/secrets"), sampleSecrets(false))},
