@@ -124,7 +124,9 @@ func (s *server) activityRow(e audit.Entry) views.ActivityRow {
 	if row.Action == "" {
 		row.Action = e.Action
 	}
-	if row.Allowed && (e.Action == string(team.ReportPrinted) || e.Action == string(team.RemindSecret)) {
+	// That the report was accepted is not what there is to tell.
+	row.Masked = row.Allowed && e.Action == string(team.ReportPrinted)
+	if row.Masked || row.Allowed && e.Action == string(team.RemindSecret) {
 		row.Target += " " + e.Reason
 	}
 	if !row.Allowed && !row.Unchanged {

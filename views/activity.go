@@ -15,6 +15,7 @@ type ActivityRow struct {
 	Target    string // such as OPENAI_API_KEY or acme/summariser
 	Allowed   bool
 	Unchanged bool   // it was allowed, and there was nothing to change
+	Masked    bool   // what it reports was found in an app's output and masked
 	Reason    string // why it was denied, or empty
 	From      string // address
 	RunID     string

@@ -189,6 +189,7 @@ func sampleActivity() Activity {
 			{ID: "1", At: minutes(3), Who: "production runner", Action: "Resolved secrets for", Target: "acme/summariser", Allowed: true, From: "10.0.3.7", RunID: "run-7f3a0c"},
 			{ID: "2", At: minutes(4), Who: "ada@acme.example", Action: "Set a new version of", Target: "OPENAI_API_KEY", Allowed: true, From: "192.0.2.10"},
 			{ID: "3", At: minutes(9), Who: "lin@acme.example", Action: "Tried to delete", Target: "DATABASE_URL", Reason: "needs owner or admin", From: "2001:db8:85a3::8a2e:370:7334"},
+			{ID: "6", At: minutes(30), Who: "production runner", Action: "An app printed a secret, which was masked", Target: "acme/summariser version 3 printed OPENAI_API_KEY 3 times", Allowed: true, Masked: true, From: "10.0.3.7", RunID: "run-7f3a0c"},
 			{ID: "4", At: minutes(70), Who: "grace@acme.example", Action: "Signed in", Allowed: true, From: "192.0.2.44"},
 			{ID: "5", At: minutes(2000), Who: hostile, Action: "Set", Target: "ANTHROPIC_API_KEY", Allowed: true, From: "192.0.2.44"},
 		},
