@@ -142,6 +142,23 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 	p.see("#error-dialog-title", "Not found")
 	p.lookAt(seen, "error")
 
+	// Whoever was away for long is asked who they are.
+	s.stale()
+	p.visit("/settings/members?role=" + member.UserID)
+	p.click(testid("role-form") + " " + testid("save"))
+	p.see("#confirm-dialog-title", "Is it you?")
+	p.lookAt(seen, "confirm")
+	plain := open(t, browser, s, noScript)
+	plain.signIn(owner)
+	s.stale()
+	plain.visit("/settings/members?role=" + member.UserID)
+	plain.follow(testid("role-form") + " " + testid("save"))
+	plain.see("h1", "Is it you?")
+	plain.lookAt(seen, "confirm-page")
+	p.fill("#confirm-password", owner.Password)
+	p.click(testid("confirm"))
+	p.gone("#confirm-dialog")
+
 	// A team without anything in it.
 	p.visit("/teams/new")
 	p.fill("#team-username", "acme-staging")

@@ -141,7 +141,7 @@ func (s *server) secureHeaders(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		if !isMachine(r) {
 			// What a page, an error or a redirect looks like depends on these.
-			h.Set("Vary", "Cookie, HX-Request, HX-Target, HX-History-Restore-Request")
+			h.Set("Vary", "Cookie, HX-Request, HX-Target, HX-History-Restore-Request, Accept-Encoding, Sec-Fetch-Site")
 		}
 		if s.secure() {
 			h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")

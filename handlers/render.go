@@ -25,9 +25,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, c te
 		http.Error(w, "Something went wrong on the server.", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes())
+	writePage(w, r, status, page.Bytes())
 }
 
 // chrome collects what every signed-in page shows around its content. It comes

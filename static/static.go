@@ -168,7 +168,7 @@ func serve(w http.ResponseWriter, r *http.Request, a *asset) {
 
 	// The two representations have two entity tags (RFC 9110, 8.8.3.3).
 	content, tag := a.content, a.hashed
-	if packed := a.gzipped(); packed != nil && acceptsGzip(r) {
+	if packed := a.gzipped(); packed != nil && AcceptsGzip(r) {
 		content, tag = packed, a.hashed+".gz"
 		header.Set("Content-Encoding", "gzip")
 	}
@@ -196,9 +196,9 @@ func matches(condition, tag string) bool {
 	return false
 }
 
-// acceptsGzip reads Accept-Encoding as far as it matters here: gzip is named,
+// AcceptsGzip reads Accept-Encoding as far as it matters here: gzip is named,
 // and not with a weight of zero (RFC 9110, 12.5.3).
-func acceptsGzip(r *http.Request) bool {
+func AcceptsGzip(r *http.Request) bool {
 	for _, coding := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
 		name, parameter, _ := strings.Cut(coding, ";")
 		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
