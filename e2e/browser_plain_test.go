@@ -101,6 +101,13 @@ func withoutJavaScript(t *testing.T, browser context.Context) {
 	p.follow(testid("confirm-delete"))
 	p.see(testid("flash"), "OPENAI_API_KEY was deleted")
 	p.gone(row("OPENAI_API_KEY"))
+	p.follow(testid("undo"))
+	p.see(testid("flash"), "OPENAI_API_KEY is back")
+	p.follow(row("OPENAI_API_KEY") + " a.key")
+	p.see(testid("version-row")+":first-child", "v3 Active")
+	p.follow("#delete-secret")
+	p.follow(testid("confirm-delete"))
+	p.gone(row("OPENAI_API_KEY"))
 	p.see("h2", "No secrets in acme yet")
 
 	// A key for a program, and its end.

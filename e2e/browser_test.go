@@ -47,6 +47,7 @@ func TestBrowser(t *testing.T) {
 		{"an API key is shown once", apiKeys},
 		{"a command line signs in by way of the browser", deviceLogin},
 		{"a denied command line gets nothing", deviceDenied},
+		{"secrets are deleted together, and come back", deletingMany},
 		{"a long list has pages and an order, which its address keeps", longList},
 		{"a failed check leads to the form and back", failedCheck},
 		{"an owner approves, binds, denies and revokes what an app may have", decidingGrants},

@@ -117,7 +117,17 @@ func theWalk(t *testing.T, browser context.Context) {
 	p.click(testid("confirm-delete"))
 	p.gone(row("OPENAI_API_KEY"))
 	p.hears("OPENAI_API_KEY was deleted")
+
+	// It can be undone, also by the keyboard, and then it is as it was.
+	p.focused(testid("undo"))
+	p.press(kb.Enter)
+	p.see(row("OPENAI_API_KEY"), "v3")
+	p.hears("OPENAI_API_KEY is back, with all its versions.")
+	p.gone(testid("undo-toast"))
 	p.focused("main h1")
+	p.click("#delete-OPENAI_API_KEY")
+	p.click(testid("confirm-delete"))
+	p.gone(row("OPENAI_API_KEY"))
 	p.sameDocument()
 
 	// Another team has its own secrets.

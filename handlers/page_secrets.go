@@ -134,7 +134,7 @@ func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session a
 		written, err = s.Secrets.Set(r.Context(), session.Actor, secret.Create, write)
 	}
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{savedAs(written, flashAdded), savedSubject(written), notesOn(written, notes)}, form.Return)
+		return s.secretsSaved(w, r, session, flash{kind: savedAs(written, flashAdded), subject: savedSubject(written), notes: notesOn(written, notes)}, form.Return)
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {
@@ -188,13 +188,13 @@ func savedSubject(written secret.Written) string {
 // secretsSaved shows the list after a change. Someone who came from a failed
 // check is offered the way back to it.
 func (s *server) secretsSaved(w http.ResponseWriter, r *http.Request, session auth.Session, f flash, back string) error {
-	if !isPartial(r) {
+	if !isPartial(r) || !fromList(r) {
 		s.leaveFlash(w, f)
-		to := settingsHome
+		to := currentList(r).URL()
 		if back != "" {
 			to = back
 		}
-		http.Redirect(w, r, to, http.StatusSeeOther)
+		redirect(w, r, to)
 		return nil
 	}
 	p, model, err := s.secrets(w, r, session, currentList(r))
@@ -208,7 +208,11 @@ func (s *server) secretsSaved(w http.ResponseWriter, r *http.Request, session au
 	if back, name := checkReturn(back); back != "" {
 		p.Flash = &views.Flash{Kind: views.FlashSuccess, Message: f.message(), LinkURL: back, Link: "Back to the check of " + name}
 	}
-	toast(w, f)
+	if model.Undone = f.undone; f.undo != "" {
+		model.Undo = &views.Undo{ID: f.undo, CSRF: p.CSRF, Team: p.Team.ID, Message: f.message()}
+	} else {
+		toast(w, f)
+	}
 	s.render(w, r, http.StatusOK, views.SecretsSaved(p, model))
 	return nil
 }
@@ -301,25 +305,9 @@ func (s *server) secretDetail(w http.ResponseWriter, r *http.Request, session au
 			Version: int(v.Number), Masked: v.Masked, Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, State: views.VersionState(v.State), Ends: views.Day(v.ExpiresAt),
 		})
 	}
-	model.UsedBy, err = s.usedBy(r, session, key)
+	declared, err := s.declaredKeys(r, session)
+	model.UsedBy = declared[key]
 	return p, model, err
-}
-
-// usedBy returns the apps whose current version declares the key.
-func (s *server) usedBy(r *http.Request, session auth.Session, key string) ([]views.AppRef, error) {
-	apps, err := s.Apps.List(r.Context(), session.Actor)
-	if err != nil {
-		return nil, err
-	}
-	var out []views.AppRef
-	for _, a := range apps {
-		for _, req := range a.Current.Requirements {
-			if req.Kind == secret.KindSecret && req.Key == key {
-				out = append(out, views.AppRef{Name: a.FullName(), Optional: req.Optional})
-			}
-		}
-	}
-	return out, nil
 }
 
 // secretForm is the plain form's way to PUT and DELETE.
@@ -353,7 +341,7 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 		written, err = s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
 	}
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{savedAs(written, flashChanged), savedSubject(written), notesOn(written, notes)}, "")
+		return s.secretsSaved(w, r, session, flash{kind: savedAs(written, flashChanged), subject: savedSubject(written), notes: notesOn(written, notes)}, "")
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {
@@ -376,10 +364,11 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 
 func (s *server) deleteSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	key := r.PathValue("key")
-	if _, err := s.Secrets.Delete(r.Context(), session.Actor, key); err != nil {
+	deletion, err := s.Secrets.Delete(r.Context(), session.Actor, key)
+	if err != nil {
 		return err
 	}
-	return s.secretsSaved(w, r, session, flash{kind: flashDeleted, subject: key}, "")
+	return s.secretsDeleted(w, r, session, deletion)
 }
 
 func (s *server) rollbackSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/a-h/templ"
+	"github.com/google/uuid"
 
 	"infsh/auth"
 	"infsh/problem"
@@ -40,7 +41,7 @@ func (s *server) chrome(w http.ResponseWriter, r *http.Request, session auth.Ses
 		return views.Page{}, err
 	}
 	p := views.Page{
-		CSRF: session.CSRF, Theme: s.themeOf(r), Path: r.URL.Path, Email: session.Actor.Email(), Flash: s.takeFlash(w, r),
+		CSRF: session.CSRF, Theme: s.themeOf(r), Path: r.URL.Path, Email: session.Actor.Email(), Flash: s.takeFlash(w, r, session),
 	}
 	if r.Method == http.MethodGet {
 		// What answers a form may be shown this once, and stays as it is.
@@ -117,30 +118,35 @@ type flash struct {
 	subject string
 	// notes are sentences that belong to it, such as advice on a name.
 	notes string
+	// undo is the deletion that it offers to undo, and undone the one that was.
+	undo, undone string
 }
 
 type flashKind string
 
 const (
-	flashAdded    flashKind = "added"
-	flashChanged  flashKind = "changed"
-	flashDeleted  flashKind = "deleted"
-	flashRolled   flashKind = "rolled_back"
-	flashRevoked  flashKind = "revoked"
-	flashService  flashKind = "service"
-	flashRole     flashKind = "role"
-	flashRemoved  flashKind = "removed"
-	flashPolicy   flashKind = "policy"
-	flashPassword flashKind = "password"
-	flashSwitched flashKind = "switched"
-	flashTeam     flashKind = "team"
-	flashJoined   flashKind = "joined"
-	flashNames    flashKind = "renamed"
-	flashGone     flashKind = "team_deleted"
-	flashDoubled  flashKind = "duplicated"
-	flashDismiss  flashKind = "dismissed"
-	flashInvite   flashKind = "invite_revoked"
-	flashOwner    flashKind = "owner"
+	flashAdded       flashKind = "added"
+	flashChanged     flashKind = "changed"
+	flashDeleted     flashKind = "deleted"
+	flashDeletedAll  flashKind = "deleted_all"
+	flashRestored    flashKind = "restored"
+	flashRestoredAll flashKind = "restored_all"
+	flashRolled      flashKind = "rolled_back"
+	flashRevoked     flashKind = "revoked"
+	flashService     flashKind = "service"
+	flashRole        flashKind = "role"
+	flashRemoved     flashKind = "removed"
+	flashPolicy      flashKind = "policy"
+	flashPassword    flashKind = "password"
+	flashSwitched    flashKind = "switched"
+	flashTeam        flashKind = "team"
+	flashJoined      flashKind = "joined"
+	flashNames       flashKind = "renamed"
+	flashGone        flashKind = "team_deleted"
+	flashDoubled     flashKind = "duplicated"
+	flashDismiss     flashKind = "dismissed"
+	flashInvite      flashKind = "invite_revoked"
+	flashOwner       flashKind = "owner"
 
 	flashGranted   flashKind = "granted"
 	flashBound     flashKind = "bound"
@@ -158,31 +164,34 @@ const (
 )
 
 var flashWords = map[flashKind]string{
-	flashAdded:     "%s was added.",
-	flashChanged:   "%s was saved.",
-	flashDeleted:   "%s was deleted, with all its versions.",
-	flashRolled:    "%s was rolled back.",
-	flashRevoked:   "The API key %s was revoked.",
-	flashService:   "The API key %s belongs to the team now.",
-	flashRole:      "The role of %s was changed.",
-	flashRemoved:   "%s was removed from the team.",
-	flashPolicy:    "The team's settings were saved.",
-	flashPassword:  "Your password was changed. All other sessions and command line logins have ended.",
-	flashSwitched:  "You are in team %s now.",
-	flashTeam:      "Team %s was made, and you own it.",
-	flashJoined:    "You joined team %s.",
-	flashNames:     "The team's names were saved.",
-	flashGone:      "Team %s was deleted, with its key and all its secrets.",
-	flashDoubled:   "Team %s was made, and you own it. Its keys wait for values of their own.",
-	flashGranted:   "%s was granted. The app's next run receives it.",
-	flashBound:     "%s was granted, and bound.",
-	flashUngranted: "%s was revoked. The app's next run does not receive it.",
-	flashDenied:    "%s was denied.",
-	flashMoved:     "%s is current now. The app's next run uses it.",
-	flashAppGone:   "%s was deleted, with its versions and grants.",
-	flashDismiss:   "%s is not waited for any more.",
-	flashInvite:    "The invite was revoked.",
-	flashOwner:     "%s owns the team now, and you are an admin.",
+	flashAdded:       "%s was added.",
+	flashChanged:     "%s was saved.",
+	flashDeleted:     "%s was deleted, with all its versions.",
+	flashDeletedAll:  "%s were deleted, with all their versions.",
+	flashRestored:    "%s is back, with all its versions.",
+	flashRestoredAll: "%s are back, with all their versions.",
+	flashRolled:      "%s was rolled back.",
+	flashRevoked:     "The API key %s was revoked.",
+	flashService:     "The API key %s belongs to the team now.",
+	flashRole:        "The role of %s was changed.",
+	flashRemoved:     "%s was removed from the team.",
+	flashPolicy:      "The team's settings were saved.",
+	flashPassword:    "Your password was changed. All other sessions and command line logins have ended.",
+	flashSwitched:    "You are in team %s now.",
+	flashTeam:        "Team %s was made, and you own it.",
+	flashJoined:      "You joined team %s.",
+	flashNames:       "The team's names were saved.",
+	flashGone:        "Team %s was deleted, with its key and all its secrets.",
+	flashDoubled:     "Team %s was made, and you own it. Its keys wait for values of their own.",
+	flashGranted:     "%s was granted. The app's next run receives it.",
+	flashBound:       "%s was granted, and bound.",
+	flashUngranted:   "%s was revoked. The app's next run does not receive it.",
+	flashDenied:      "%s was denied.",
+	flashMoved:       "%s is current now. The app's next run uses it.",
+	flashAppGone:     "%s was deleted, with its versions and grants.",
+	flashDismiss:     "%s is not waited for any more.",
+	flashInvite:      "The invite was revoked.",
+	flashOwner:       "%s owns the team now, and you are an admin.",
 
 	flashStaged:    "%s is stored and not in use yet. Activate it in the history of the secret.",
 	flashUnchanged: "The value is unchanged: %s holds it already, so no new version was made.",
@@ -209,12 +218,12 @@ const maxFlash = 2000
 // leaveFlash keeps a message for the next page.
 func (s *server) leaveFlash(w http.ResponseWriter, f flash) {
 	http.SetCookie(w, &http.Cookie{
-		Name: s.flashCookie(), Value: url.QueryEscape(strings.Join([]string{string(f.kind), f.subject, f.notes}, "\n")), Path: "/", MaxAge: 60,
+		Name: s.flashCookie(), Value: url.QueryEscape(strings.Join([]string{string(f.kind), f.subject, f.undo, f.notes}, "\n")), Path: "/", MaxAge: 60,
 		HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode,
 	})
 }
 
-func (s *server) takeFlash(w http.ResponseWriter, r *http.Request) *views.Flash {
+func (s *server) takeFlash(w http.ResponseWriter, r *http.Request, session auth.Session) *views.Flash {
 	c, err := r.Cookie(s.flashCookie())
 	if err != nil || isPartial(r) {
 		return nil
@@ -224,12 +233,16 @@ func (s *server) takeFlash(w http.ResponseWriter, r *http.Request) *views.Flash 
 	if err != nil {
 		return nil
 	}
-	parts := strings.SplitN(text, "\n", 3)
-	if len(parts) != 3 || len(text) > maxFlash || flashWords[flashKind(parts[0])] == "" {
+	parts := strings.SplitN(text, "\n", 4)
+	if len(parts) != 4 || len(text) > maxFlash || flashWords[flashKind(parts[0])] == "" {
 		return nil
 	}
-	f := flash{kind: flashKind(parts[0]), subject: parts[1], notes: parts[2]}
-	return &views.Flash{Kind: views.FlashSuccess, Message: f.message()}
+	f := flash{kind: flashKind(parts[0]), subject: parts[1], undo: parts[2], notes: parts[3]}
+	shown := &views.Flash{Kind: views.FlashSuccess, Message: f.message()}
+	if uuid.Validate(f.undo) == nil {
+		shown.Undo = &views.Undo{ID: f.undo, CSRF: session.CSRF, Team: session.Actor.TeamID(), Message: f.message()}
+	}
+	return shown
 }
 
 // toast tells the same over HTMX, by an event that app.js turns into a toast

@@ -22,15 +22,26 @@ import (
 func currentList(r *http.Request) views.ListState {
 	switch {
 	case isPartial(r) && !wants(r, "secrets-table"):
-		from, err := url.Parse(r.Header.Get("HX-Current-URL"))
-		if err != nil || from.Path != settingsHome {
+		if !fromList(r) {
 			return views.ListState{}
 		}
-		return listState(from.Query())
+		return listState(currentURL(r).Query())
 	case isSafe(r.Method):
 		return listState(r.URL.Query())
 	}
 	return listState(r.PostForm)
+}
+
+// fromList reports whether HTMX asks from the page that has the list.
+func fromList(r *http.Request) bool { return currentURL(r).Path == settingsHome }
+
+// currentURL is the address of the page from which HTMX asks.
+func currentURL(r *http.Request) *url.URL {
+	u, err := url.Parse(r.Header.Get("HX-Current-URL"))
+	if err != nil {
+		return new(url.URL)
+	}
+	return u
 }
 
 // longestSearch is in characters.

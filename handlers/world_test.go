@@ -159,7 +159,18 @@ func (w *world) populate() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	short := redact.NewValue("fleeting-CANARY")
+	if _, err := w.services.Secrets.Set(ctx, owner, secret.Create, secret.Write{Key: "FLEETING_KEY", Value: &short}); err != nil {
+		t.Fatal(err)
+	}
+	deletion, err := w.services.Secrets.Delete(ctx, owner, "FLEETING_KEY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It can be undone for as long as these tests take.
+	dbtest.Exec(t, w.d, "UPDATE deleted_secrets SET deleted_at = deleted_at + 3600000000")
 	w.ids = strings.NewReplacer(
+		"$deletion", deletion.ID,
 		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$webhook", hook.ID, "$bare", bare, "$app", deployed.ID,
 		"$version", deployed.Current.ID,
 		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
@@ -310,6 +321,7 @@ var kept = []keptTable{
 	{"expected_keys", "*", "team_id = ?"},
 	{"secrets", "*", "team_id = ?"},
 	{"secret_versions", "*", "team_id = ?"},
+	{"deleted_secrets", "*", "team_id = ?"},
 	{"apps", "*", "team_id = ?"},
 	{"app_versions", "*", "team_id = ?"},
 	{"app_grants", "*", "team_id = ?"},

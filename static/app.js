@@ -32,7 +32,7 @@ function afterClose(dialog) {
 
 // The control may have been rendered anew, or be gone with its row.
 function returnFocus() {
-  const target = (opener && byId(opener)) || document.querySelector("main h1");
+  const target = (opener && byId(opener)) || document.querySelector(".toast-undo button") || document.querySelector("main h1");
   target?.focus();
   opener = null;
 }
@@ -143,3 +143,65 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const text = event.detail.elt.dataset?.announce ?? byId(event.detail.elt.id)?.dataset.announce;
   if (text) byId("announce").textContent = text;
 });
+
+// ---- Undoing a deletion ----------------------------------------------------
+// It is offered as long as the server keeps what was deleted, or for ten seconds
+// to whom it stands in the way.
+
+function offerUndo(form) {
+  form.dataset.runs = "";
+  const end = () => {
+    const focused = form.contains(document.activeElement);
+    form.remove();
+    if (focused) returnFocus();
+  };
+  const look = () => (form.matches(":hover, :has(:focus-visible)") ? setTimeout(look, 1000) : end());
+  setTimeout(end, 30_000);
+  if (form.dataset.undo === "toast") setTimeout(look, 10_000);
+}
+
+const offerUndos = () => document.querySelectorAll("[data-undo]:not([data-runs])").forEach(offerUndo);
+document.addEventListener("htmx:oobAfterSwap", offerUndos);
+offerUndos();
+
+// ---- Selecting rows --------------------------------------------------------
+
+const boxes = () => [...document.querySelectorAll("input[form=selection]")];
+let last = null; // the box that was clicked before, from which Shift selects on
+
+function countSelected() {
+  const all = boxes();
+  const n = all.filter((box) => box.checked).length;
+  const head = byId("select-all");
+  if (head) {
+    head.checked = n > 0 && n === all.length;
+    head.indeterminate = n > 0 && n < all.length;
+  }
+  const count = byId("selected");
+  if (!count || Number(count.dataset.n ?? 0) === n) return;
+  count.dataset.n = n;
+  count.textContent = n ? `${n} selected` : "";
+  byId("announce").textContent = n ? `${n} of ${all.length} selected` : "None selected";
+}
+
+function select(some, on) {
+  for (const box of some) box.checked = on;
+  countSelected();
+}
+
+document.addEventListener("click", (event) => {
+  const all = boxes();
+  const at = all.indexOf(event.target);
+  if (event.target.closest("[data-select-all]")) select(all, true);
+  if (at < 0) return;
+  const from = all.indexOf(last);
+  if (event.shiftKey && from >= 0) select(all.slice(Math.min(at, from), Math.max(at, from) + 1), event.target.checked);
+  last = event.target;
+});
+document.addEventListener("change", (event) => {
+  if (event.target.id === "select-all") select(boxes(), event.target.checked);
+  if (event.target.form?.id === "selection") countSelected();
+});
+document.addEventListener("reset", () => setTimeout(countSelected));
+for (const moment of ["infsh:updated", "htmx:afterSettle"]) document.addEventListener(moment, countSelected);
+countSelected();

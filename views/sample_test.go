@@ -228,6 +228,10 @@ func samplePages(theme Theme) []sample {
 	del := sampleSecrets(true)
 	del.Delete = &DeleteSecret{Key: "OPENAI_API_KEY", UsedBy: sampleUsedBy}
 	none := sampleSecrets(true)
+	delMany := sampleSecrets(true)
+	delMany.DeleteMany = sampleDeletions()
+	undo := page("/settings/secrets")
+	undo.Flash = &Flash{Kind: FlashSuccess, Message: "2 secrets were deleted, with all their versions.", Undo: &Undo{ID: "0", CSRF: "csrf-token", Team: "team-acme"}}
 	none.List.Query, none.Rows, none.Total = `zebra"><script>`, nil, 0
 
 	flashed := page("/settings/secrets")
@@ -353,6 +357,8 @@ func samplePages(theme Theme) []sample {
 		{"secrets-add-errors", SecretsPage(secrets, addWrong)},
 		{"secrets-edit", SecretsPage(secrets, edit)},
 		{"secrets-delete", SecretsPage(secrets, del)},
+		{"secrets-delete-many", SecretsPage(secrets, delMany)},
+		{"secrets-undo", SecretsPage(undo, sampleSecrets(true))},
 		{"secret", SecretPage(page("/settings/secrets/OPENAI_API_KEY"), detail)},
 		{"secret-delete", SecretPage(page("/settings/secrets/OPENAI_API_KEY"), detailDelete)},
 		{"secret-member", SecretPage(member("/settings/secrets/OPENAI_API_KEY"), detailMember)},
@@ -417,6 +423,8 @@ func samplePartials() []sample {
 		{"AddSecretDialog", AddSecretDialog(p, AddSecret{Known: sampleKnown, List: ListState{Query: hostile}})},
 		{"NameAdviceView", NameAdviceView(NameAdvice{Advice: hostile, Refused: hostile, Risky: hostile, Exists: hostile, EditURL: "/settings/secrets/A", CaseTwin: "a"})},
 		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", List: ListState{Query: "a"}, Errors: FieldErrors{"value": "The value is empty."}})},
+		{"DeleteSecretsDialog", DeleteSecretsDialog(p, *sampleDeletions())},
+		{"undoToast", undoToast(Undo{ID: "0", CSRF: "csrf-token", Team: "team-acme", Message: "FAL_KEY was deleted."})},
 		{"DeleteSecretDialog", DeleteSecretDialog(p, DeleteSecret{Key: "A", List: ListState{Query: "a"}})},
 		{"AppCheckView", AppCheckView(p, sampleAppDetail())},
 		{"DeleteAppDialog", DeleteAppDialog(p, sampleAppDetail())},
@@ -432,4 +440,8 @@ func samplePartials() []sample {
 		{"ErrorDialog", ErrorDialog(ErrorPageModel{Status: 403, Title: "You may not do this", Detail: hostile})},
 		{"Notice", Notice(&Flash{Message: hostile}, true)},
 	}
+}
+
+func sampleDeletions() *DeleteSecrets {
+	return &DeleteSecrets{Keys: []DeleteKey{{Key: "DATABASE_URL"}, {Key: "OPENAI_API_KEY", UsedBy: sampleUsedBy}}}
 }

@@ -19,9 +19,14 @@ type Secrets struct {
 	Expected []ExpectedKey
 
 	// Dialog is the state of the page: at most one of these is set.
-	Add    *AddSecret
-	Edit   *EditSecret
-	Delete *DeleteSecret
+	Add        *AddSecret
+	Edit       *EditSecret
+	Delete     *DeleteSecret
+	DeleteMany *DeleteSecrets
+
+	// Undo offers to take back a deletion, of which Undone was taken back.
+	Undo   *Undo
+	Undone string
 
 	Known []KnownSecret // common secrets, for the empty state and suggestions
 }

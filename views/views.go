@@ -98,6 +98,7 @@ type Flash struct {
 	Message string
 	LinkURL string
 	Link    string
+	Undo    *Undo // it can be undone for a while
 }
 
 // FlashKind chooses the icon and colour of a Flash or toast.
