@@ -52,6 +52,9 @@ const (
 	// eraseInterval is how often it is looked whether a deletion can't be undone
 	// any more, whose ciphertexts then are erased.
 	eraseInterval = 5 * time.Second
+	// readRunsInterval is how often the log is read for who received what. Pages
+	// read by themselves what is newer.
+	readRunsInterval = time.Minute
 )
 
 func serveCommand() *cobra.Command {
@@ -142,6 +145,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	go services.Entries.Run(ctx)
 	go sweep(ctx, services.Sessions, log)
 	go erase(ctx, services.Secrets, log)
+	go readRuns(ctx, services.Secrets, log)
 
 	failed := make(chan error, len(servers))
 	for i := range servers {
@@ -223,6 +227,22 @@ func sweep(ctx context.Context, sessions *auth.Sessions, log *slog.Logger) {
 		case <-tick.C:
 			if err := sessions.Sweep(ctx); err != nil {
 				log.Error("remove expired sessions", "error", err)
+			}
+		}
+	}
+}
+
+// readRuns keeps up with logs that grow by many runs.
+func readRuns(ctx context.Context, secrets *secret.Service, log *slog.Logger) {
+	tick := time.NewTicker(readRunsInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := secrets.ReadRuns(ctx); err != nil && ctx.Err() == nil {
+				log.Error("read the runs of the audit log", "error", err)
 			}
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	TitleTeamRoleRequired   = "team_role_required"
 	TitleScopeRequired      = "scope_required"
 	TitleWrongTeam          = "wrong_team"
+	TitleConfirmationNeeded = "confirmation_needed"
 	TitleNotFound           = "not_found"
 	TitleSecretNotFound     = "secret_not_found"
 	TitleConflict           = "conflict"

@@ -26,7 +26,7 @@ func (p *program) secretsCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		p.secretsSetCommand(), p.secretsListCommand(), p.secretsGetCommand(), p.secretsDeleteCommand(),
-		p.secretsHistoryCommand(), p.secretsActivateCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(), p.secretsDiffCommand(), p.secretsRemindCommand(),
+		p.secretsHistoryCommand(), p.secretsActivateCommand(), p.secretsRollbackCommand(), p.secretsImportCommand(), p.secretsDiffCommand(), p.secretsRemindCommand(), p.secretsUsesCommand(),
 	)
 	return cmd
 }
@@ -207,6 +207,9 @@ func (p *program) secretsDeleteCommand() *cobra.Command {
 			if !yes {
 				// A key that is not there is told before anyone is asked.
 				if _, err := s.Secret(cmd.Context(), key); err != nil {
+					return err
+				}
+				if err := p.warnOfUses(cmd.Context(), s, key); err != nil {
 					return err
 				}
 				if !p.confirm("Delete " + key + " with all of its versions? Apps that need it can't run without it.") {

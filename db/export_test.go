@@ -49,3 +49,8 @@ var (
 	SpreadHosts  = spreadHosts
 	ParseTimeout = parseTimeout
 )
+
+// ReadRunsOf is ReadRuns for logs that grew by fewer entries.
+func (s *Secrets) ReadRunsOf(ctx context.Context, from, atOnce int64) error {
+	return s.readRunsOf(ctx, from, atOnce)
+}

@@ -106,7 +106,7 @@ func (d *DB) decide(ctx context.Context, q querier, wanted []recordQuery) ([]ans
 // where it would otherwise read all secrets of the team.
 func runStatement(q querier) string {
 	return `WITH run AS MATERIALIZED (
-		SELECT w.n, a.team_id, a.id AS app_id, v.id AS version_id, v.requirements, t.wrapped_dek
+		SELECT w.n, a.team_id, a.id AS app_id, v.id AS version_id, v.number, v.requirements, t.wrapped_dek
 		FROM ` + q.wanted("team_id", "namespace", "name", "version_id") + `
 		CROSS JOIN apps a
 		CROSS JOIN app_versions v
@@ -117,7 +117,7 @@ func runStatement(q querier) string {
 	), declared AS (
 		SELECT run.n, run.team_id, run.app_id, ` + q.declaredKeys("run.requirements") + `
 	)
-	SELECT n, version_id AS name, '' AS state, '' AS key, 0 AS version, wrapped_dek AS bytes, requirements FROM run
+	SELECT n, version_id AS name, '' AS state, '' AS key, number AS version, wrapped_dek AS bytes, requirements FROM run
 	UNION ALL
 	SELECT d.n, d.key, g.state, g.source_key, COALESCE(v.version, 0), v.value, ''
 	FROM declared d
@@ -167,7 +167,7 @@ func readRuns(ctx context.Context, q querier, wanted []runQuery) ([]answer[secre
 			}
 			return nil
 		}
-		run.App, run.VersionID, run.WrappedDEK = wanted[i].namespace+"/"+wanted[i].name, name, bytes
+		run.App, run.VersionID, run.Version, run.WrappedDEK = wanted[i].namespace+"/"+wanted[i].name, name, version, bytes
 		if out[i].err = json.Unmarshal([]byte(requirements), &run.Requirements); out[i].err != nil {
 			out[i].err = fmt.Errorf("requirements of version %s: %w", name, out[i].err)
 		}

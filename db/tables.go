@@ -66,6 +66,8 @@ var tables = []table{
 			"remote_addr", "request_id", "run_id", "versions"), bytes("hash"))},
 
 	{name: "deleted_secrets", leftOut: "they wait for nothing but to be erased, and a restored store must not bring them back"},
+	{name: "key_deliveries", leftOut: "they are read from the audit log, which is in it"},
+	{name: "delivery_positions", leftOut: "they say how far key_deliveries has read the log"},
 	{name: "webhook_messages", leftOut: "what was delivered after the backup would be delivered again, days later and as news"},
 	{name: "team_changes", leftOut: "the numbers say only that something has changed since somebody looked; nobody waits for a store that is restored"},
 	{name: "team_revisions", leftOut: "the database makes the numbers itself, and what was read under the old ones is of another store"},

@@ -493,6 +493,7 @@ func TestForeignObjectsDoNotExist(t *testing.T) {
 		{"DELETE", "/api/secrets/OPENAI_API_KEY", "/api/secrets/NO_SUCH_KEY", ""},
 		{"GET", "/api/secrets/reveal/OPENAI_API_KEY", "/api/secrets/reveal/NO_SUCH_KEY", ""},
 		{"GET", "/api/secrets/versions/OPENAI_API_KEY", "/api/secrets/versions/NO_SUCH_KEY", ""},
+		{"GET", "/api/secrets/uses/OPENAI_API_KEY", "/api/secrets/uses/NO_SUCH_KEY", ""},
 		{"POST", "/api/secrets/rollback/OPENAI_API_KEY", "/api/secrets/rollback/NO_SUCH_KEY", `{"version":1}`},
 		{"POST", "/api/secrets/activate/OPENAI_API_KEY", "/api/secrets/activate/NO_SUCH_KEY", `{"version":1}`},
 		{"GET", "/api/apps/" + appID, "/api/apps/" + nobody, ""},

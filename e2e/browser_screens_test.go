@@ -383,6 +383,7 @@ func furnish(s *server) (owner, member user) {
 		by := []string{owner.APIKey, cyn.APIKey}[i]
 		must(http.StatusOK, by, "PUT", "/api/secrets/DATABASE_URL", map[string]any{"value": value})
 	}
+	must(http.StatusOK, cyn.APIKey, "PUT", "/api/secrets/SLACK_BOT_TOKEN", map[string]any{"rotate_every_days": 90, "expires_at": "2026-01-31"})
 	must(http.StatusOK, cyn.APIKey, "PUT", "/api/secrets/STRIPE_SECRET_KEY", map[string]any{"value": "sk_sample_000000000000000000009Kd2"})
 	s.deployApp(owner, "summarise", "Summaries of long documents",
 		requirement{"OPENAI_API_KEY", "For GPT-4 API calls", false},

@@ -57,6 +57,7 @@ func TestBrowser(t *testing.T) {
 		{"the menus work by keys, and the skip link skips", menusByKeys},
 		{"a change by somebody else appears, and disturbs nothing", liveUpdates},
 		{"a page waits for changes while it is seen and its session goes on", endOfLiveUpdates},
+		{"a secret says how old it is, who has it, and who still has the old value", livesOfSecrets},
 		{"an ended session leads the whole page to the login", endedSession},
 		{"a way back leads nowhere but home", openRedirects},
 		{"text of others stays text", hostileText},

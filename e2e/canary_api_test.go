@@ -34,6 +34,7 @@ func (h *hunt) driveAPI(owner string) {
 	h.want(http.StatusOK, h.api(owner, "POST", "/api/secrets/activate/API_MADE_KEY", `{"version":3}`))
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/API_MADE_KEY", ""))
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/versions/API_MADE_KEY", ""))
+	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/uses/API_MADE_KEY", ""))
 	h.want(http.StatusOK, h.api(owner, "POST", "/api/secrets/list", "{}"))
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/reveal/API_MADE_KEY", ""))
 	h.meant("value by the API")
@@ -141,7 +142,7 @@ func (h *hunt) mistakesInAddresses(owner, secret string) {
 	path, query := url.PathEscape(secret), url.QueryEscape(secret)
 	for _, request := range []string{
 		"GET /api/secrets/" + path, "PUT /api/secrets/" + path, "DELETE /api/secrets/" + path, "GET /api/secrets/reveal/" + path,
-		"GET /api/secrets/versions/" + path, "POST /api/secrets/rollback/" + path, "POST /api/secrets/activate/" + path, "GET /api/apps/" + path, "GET /api/apps/acme/" + path,
+		"GET /api/secrets/versions/" + path, "GET /api/secrets/uses/" + path, "POST /api/secrets/rollback/" + path, "POST /api/secrets/activate/" + path, "GET /api/apps/" + path, "GET /api/apps/acme/" + path,
 		"GET /api/teams/" + path, "DELETE /api/apikeys/" + path, "GET /api/" + path, "PATCH /api/secrets/" + path, "GET /api/secrets/NO_SUCH_KEY?value=" + query,
 		"GET /" + path + "?value=" + query,
 	} {

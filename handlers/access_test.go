@@ -110,6 +110,7 @@ GET    /api/secrets/{key}                        401   404   ok     ok    ok    
 PUT    /api/secrets/{key}                        401   404   403    ok    ok    401     403    403    ok    ok    401
 DELETE /api/secrets/{key}                        401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/secrets/versions/{key}               401   404   ok     ok    ok    401     403    ok     ok    ok    401
+GET    /api/secrets/uses/{key}                   401   404   ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/secrets/rollback/{key}               401   404   403    ok    ok    401     403    403    ok    ok    401
 POST   /api/secrets/activate/{key}               401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/teams                                401   ok    ok     ok    ok    401     403    ok     ok    ok    401
@@ -246,6 +247,7 @@ var calls = map[string]struct{ path, body string }{
 	"PUT /api/secrets/{key}":                        {path: "/api/secrets/OPENAI_API_KEY", body: `{"value":"sk-CANARY-submitted"}`},
 	"DELETE /api/secrets/{key}":                     {path: "/api/secrets/OPENAI_API_KEY"},
 	"GET /api/secrets/versions/{key}":               {path: "/api/secrets/versions/OPENAI_API_KEY"},
+	"GET /api/secrets/uses/{key}":                   {path: "/api/secrets/uses/OPENAI_API_KEY"},
 	"POST /api/secrets/rollback/{key}":              {path: "/api/secrets/rollback/OPENAI_API_KEY", body: `{"version":1}`},
 	"POST /api/teams":                               {body: `{"username":"gamma"}`},
 	"GET /api/teams/check-username":                 {path: "/api/teams/check-username?username=beta"},

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -126,7 +127,7 @@ func (s *server) activityRow(e audit.Entry) views.ActivityRow {
 	}
 	// That the report was accepted is not what there is to tell.
 	row.Masked = row.Allowed && e.Action == string(team.ReportPrinted)
-	if row.Masked || row.Allowed && e.Action == string(team.RemindSecret) {
+	if row.Masked || row.Allowed && slices.Contains([]string{string(team.RemindSecret), string(team.ResolveApp)}, e.Action) {
 		row.Target += " " + e.Reason
 	}
 	if !row.Allowed && !row.Unchanged {

@@ -268,7 +268,7 @@ func (s *server) secretPage(w http.ResponseWriter, r *http.Request, session auth
 		s.render(w, r, http.StatusOK, views.EditSecretDialog(p, model.Edit))
 		return nil
 	case q.Has("delete") && model.CanEdit:
-		remove := views.DeleteSecret{Key: key, UsedBy: model.UsedBy, List: currentList(r)}
+		remove := views.DeleteSecret{Key: key, UsedBy: model.Uses.Rows, List: currentList(r)}
 		if wants(r, "dialog") {
 			s.render(w, r, http.StatusOK, views.DeleteSecretDialog(p, remove))
 			return nil
@@ -305,9 +305,11 @@ func (s *server) secretDetail(w http.ResponseWriter, r *http.Request, session au
 			Version: int(v.Number), Masked: v.Masked, Created: views.Ago(v.CreatedAt, s.now()), By: v.CreatedBy, State: views.VersionState(v.State), Ends: views.Day(v.ExpiresAt),
 		})
 	}
-	declared, err := s.declaredKeys(r, session)
-	model.UsedBy = declared[key]
-	return p, model, err
+	if model.Uses, err = s.usesOf(r, session, key); err != nil {
+		return p, model, err
+	}
+	model.Edit.Receivers = model.Uses.Receivers()
+	return p, model, nil
 }
 
 // secretForm is the plain form's way to PUT and DELETE.

@@ -155,6 +155,7 @@ func (s *server) routes() []route {
 		ap("PUT", "/api/secrets/{key}", s.updateSecret),
 		ap("DELETE", "/api/secrets/{key}", s.deleteSecret),
 		ap("GET", "/api/secrets/versions/{key}", s.secretVersions),
+		ap("GET", "/api/secrets/uses/{key}", s.secretUses),
 		ap("POST", "/api/secrets/rollback/{key}", s.rollbackSecret),
 		ap("POST", "/api/secrets/activate/{key}", s.activateSecret),
 		ap("GET", "/api/teams", s.listTeams),

@@ -25,6 +25,7 @@ GET    /api/secrets/{key}             secrets:read
 PUT    /api/secrets/{key}             secrets:write
 DELETE /api/secrets/{key}             secrets:write
 GET    /api/secrets/versions/{key}    secrets:read
+GET    /api/secrets/uses/{key}        secrets:read+apps:read
 POST   /api/secrets/rollback/{key}    secrets:write
 POST   /api/secrets/activate/{key}    secrets:write
 GET    /api/teams                     teams:read

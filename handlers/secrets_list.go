@@ -91,8 +91,14 @@ func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Se
 	if err != nil {
 		return p, model, err
 	}
+	uses, err := s.Secrets.CountUses(r.Context(), session.Actor, keys)
+	if err != nil {
+		return p, model, err
+	}
 	for _, one := range found.Items {
-		model.Rows = append(model.Rows, s.secretRow(one, twins[one.Key]))
+		row := s.secretRow(one, twins[one.Key])
+		row.UsedBy = uses[one.Key]
+		model.Rows = append(model.Rows, row)
 	}
 	model.Total, model.Before, model.Any = found.Total, found.Before, found.Total > 0
 	model.Next, model.Previous = secret.Listing.Cursors(found, query)

@@ -126,6 +126,7 @@ func blocking(items []Item) []Item {
 type Disclosure struct {
 	App       string // namespace/name
 	VersionID string
+	Version   int64 // its number
 	// WrappedDEK is the team's wrapped keyset, under which the values are sealed.
 	WrappedDEK []byte
 	Given      []Given
@@ -144,7 +145,7 @@ type Given struct {
 
 // Decide makes the decision on what was read for a run.
 func (d RunData) Decide() *Disclosure {
-	out := &Disclosure{App: d.App, VersionID: d.VersionID, WrappedDEK: d.WrappedDEK}
+	out := &Disclosure{App: d.App, VersionID: d.VersionID, Version: d.Version, WrappedDEK: d.WrappedDEK}
 	for _, item := range evaluate(d.App, d.Requirements, d.Grants, d.Held) {
 		switch {
 		case item.Blocks():

@@ -123,6 +123,7 @@ func Concluded(begun audit.Entry, disclosure *Disclosure, err error) audit.Entry
 	case len(disclosure.Blocking) > 0:
 		begun.Outcome, begun.Reason = audit.Failed, string(problem.RequirementsNotMet)
 	default:
+		begun.Reason = ran(disclosure.Version)
 		for _, g := range disclosure.Given {
 			begun.Versions = append(begun.Versions, audit.KeyVersion{Key: injectedAs(g.Key, g.Source), Version: g.Version})
 		}

@@ -64,6 +64,7 @@ type Held struct {
 type RunData struct {
 	App          string // namespace/name
 	VersionID    string
+	Version      int64 // its number
 	Requirements []Requirement
 	// WrappedDEK is the team's wrapped keyset.
 	WrappedDEK []byte
@@ -132,6 +133,16 @@ type Reader interface {
 	// current version or one that waits for approval, or that are bound to one
 	// of those; but for the app of the given namespace/name.
 	DeclaredKeys(ctx context.Context, team, exceptApp string) ([]envvar.Key, error)
+	// Declaring returns the apps that declare a key, or one that is bound to it,
+	// or were granted it: each in its current version, and in the one that waits
+	// for approval.
+	Declaring(ctx context.Context, team string, key envvar.Key) ([]AppVersion, error)
+	// CountUses counts, for each of the keys, the apps that are granted it and
+	// declare it in their current version.
+	CountUses(ctx context.Context, team string, keys []envvar.Key) (map[envvar.Key]int, error)
+	// Deliveries returns those of the key since a time, and the last run of each
+	// app's version; the newest first.
+	Deliveries(ctx context.Context, team string, key envvar.Key, since time.Time) (Deliveries, error)
 	// TeamsHolding tells which teams of the user, but for the named one, have
 	// any of the keys in use.
 	TeamsHolding(ctx context.Context, user, exceptTeam string, keys []envvar.Key) (map[envvar.Key][]string, error)
@@ -186,6 +197,8 @@ type Store interface {
 	// Erase removes what was set aside up to the given time, ciphertexts and all,
 	// in every team.
 	Erase(ctx context.Context, until time.Time) (secrets int64, err error)
+	// ReadRuns brings the table of deliveries up to date.
+	ReadRuns(ctx context.Context) error
 	View(ctx context.Context, fn func(Reader) error) error
 	Update(ctx context.Context, fn func(Tx) error) error
 }

@@ -63,7 +63,7 @@ func sampleSecrets(canEdit bool) Secrets {
 		{Key: "AWS_SECRET_ACCESS_KEY", Description: "Paired with AWS_ACCESS_KEY_ID", Masked: "••••••••EXAM", Version: 1, UpdatedBy: "ada@acme.example", Updated: minutes(61)},
 	}
 	for i := range rows {
-		rows[i].Life = sampleLives[i%len(sampleLives)]
+		rows[i].Life, rows[i].UsedBy = sampleLives[i%len(sampleLives)], 3-i
 	}
 	return Secrets{Rows: rows, Total: len(rows), Any: true, CanEdit: canEdit, Known: sampleKnown, Due: 4}
 }
@@ -72,6 +72,19 @@ var sampleLives = []Life{
 	{Age: Old(now.AddDate(0, 0, -12), now), RotateEvery: 90, RotateAt: Day(now.AddDate(0, 0, 78)), ExpiresAt: Day(now.AddDate(0, 0, 9)), Needs: []Need{{"warning", "Ends 2 Dec 2026", Day(now.AddDate(0, 0, 9))}}},
 	{Age: Old(now.AddDate(0, -5, 0), now), RotateEvery: 90, Needs: []Need{{"error", "Rotation overdue", Day(now.AddDate(0, -2, 0))}, {"error", "Ended 1 Nov 2026", Day(now.AddDate(0, 0, -22))}}},
 	{Age: Old(now, now)},
+}
+
+var sampleUses = Uses{
+	Version: 3, Old: 1, OldLast: minutes(200),
+	Rows: []UseRow{
+		{
+			AppRef: AppRef{Name: "acme/summariser"}, Current: 7, Needs: "required", Effect: EffectFails, LastRun: minutes(3),
+			Holders: []HolderRow{{AppVersion: 7, Version: 3, At: minutes(3), RunID: "nightly-2026-11-23", Before: 2, BeforeAt: minutes(200)}, {AppVersion: 6, Version: 2, At: minutes(9000), RunID: "host-b/1", Old: true}},
+		},
+		{AppRef: AppRef{Name: "acme/nightly-report", Optional: true}, Current: 1, Needs: "optional", Effect: EffectGoesOn},
+		{AppRef: AppRef{Name: "acme/asking"}, Current: 2, As: "MODEL_KEY", Needs: "required", Effect: EffectSame, Because: "it is not granted the key"},
+		{AppRef: AppRef{Name: "acme/gone"}, Effect: EffectSame, Because: "it does not declare the key any more", Holders: []HolderRow{{AppVersion: 2, Version: 1, At: minutes(90000), NoMore: true}}},
+	},
 }
 
 var sampleUsedBy = []AppRef{{Name: "acme/summariser"}, {Name: "acme/nightly-report", Optional: true}}
@@ -226,7 +239,7 @@ func samplePages(theme Theme) []sample {
 	edit := sampleSecrets(true)
 	edit.Edit = &EditSecret{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3}
 	del := sampleSecrets(true)
-	del.Delete = &DeleteSecret{Key: "OPENAI_API_KEY", UsedBy: sampleUsedBy}
+	del.Delete = &DeleteSecret{Key: "OPENAI_API_KEY", UsedBy: sampleUses.Rows}
 	none := sampleSecrets(true)
 	delMany := sampleSecrets(true)
 	delMany.DeleteMany = sampleDeletions()
@@ -238,7 +251,7 @@ func samplePages(theme Theme) []sample {
 	flashed.Flash = &Flash{Kind: FlashSuccess, Message: "Saved HF_TOKEN.", LinkURL: "/settings/apps/acme/summariser", Link: "Back to the check of acme/summariser"}
 
 	detail := SecretDetail{
-		Row: add.Rows[0], CanEdit: true, UsedBy: sampleUsedBy,
+		Row: add.Rows[0], CanEdit: true, Uses: sampleUses,
 		Edit:     EditSecret{Key: "OPENAI_API_KEY", Description: "For GPT-4 API calls", Masked: masked16, Version: 3},
 		LifeForm: LifeForm{Key: "OPENAI_API_KEY", Every: "90", Ends: "2026-12-02"},
 		History: []SecretVersion{

@@ -41,6 +41,7 @@ type SecretRow struct {
 	UpdatedBy   string
 	Updated     Stamp
 	Life        Life
+	UsedBy      int    // apps that receive it
 	Warning     string // such as another key that differs only in case, or empty
 }
 
@@ -103,13 +104,14 @@ type EditSecret struct {
 	Stage       bool
 	List        ListState // the list below it
 	Ends        EndFields
+	Receivers   []UseRow    // the apps that receive a new value at their next run
 	Errors      FieldErrors // value, description, allow_risky_name
 }
 
 // DeleteSecret asks whether to delete, and says who would miss it.
 type DeleteSecret struct {
 	Key    string
-	UsedBy []AppRef // registered apps whose current version declares the key
+	UsedBy []UseRow
 	List   ListState
 	Errors FieldErrors
 }
@@ -128,7 +130,7 @@ type SecretDetail struct {
 	Row      SecretRow
 	CanEdit  bool
 	Edit     EditSecret // the form in the page
-	UsedBy   []AppRef
+	Uses     Uses
 	History  []SecretVersion // newest first
 	Delete   *DeleteSecret   // the dialog is open
 	LifeForm LifeForm

@@ -22,6 +22,7 @@ var operations = concat([]operation{
 	{route: "PUT /api/secrets/{key}", versioned: true, tag: "Secrets", summary: "Change a secret", about: roleNeeded + " What is left out stays. 404 if the key is not set.", scope: "secrets:write", body: need(api.SecretBody{}), answer: ok(api.Secret{})},
 	{route: "DELETE /api/secrets/{key}", tag: "Secrets", summary: "Delete a secret with all of its versions", about: roleNeeded + " No run receives it after the answer. Its ciphertexts are erased after 30 seconds, in which a deletion made in the web pages can be undone there.", scope: "secrets:write", answer: empty()},
 	{route: "GET /api/secrets/versions/{key}", tag: "Secrets", summary: "List a secret's versions", scope: "secrets:read", answer: ok(api.SecretVersions{})},
+	{route: "GET /api/secrets/uses/{key}", tag: "Secrets", summary: "Say which apps have a secret, and in which version", about: "Also needs apps:read.", scope: "secrets:read", answer: ok(api.SecretUses{})},
 	{route: "POST /api/secrets/rollback/{key}", tag: "Secrets", summary: "Make a new version that equals an earlier one", about: roleNeeded, scope: "secrets:write", body: need(api.RollbackRequest{}, "version"), answer: ok(api.Secret{})},
 	{route: "POST /api/secrets/activate/{key}", tag: "Secrets", summary: "Use a version that is staged, or was used before", about: roleNeeded, scope: "secrets:write", body: need(api.ActivateRequest{}, "version"), answer: ok(api.Secret{})},
 
