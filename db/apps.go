@@ -206,6 +206,18 @@ func (t secretTx) AppVersion(ctx context.Context, team, namespace, name, version
 
 // DeclaredKeys implements secret.Reader.
 func (t secretTx) DeclaredKeys(ctx context.Context, team, exceptApp string) ([]envvar.Key, error) {
+	declared, err := t.Declarations(ctx, team)
+	var keys []envvar.Key
+	for _, d := range declared {
+		if d.App != exceptApp {
+			keys = append(keys, d.Key)
+		}
+	}
+	return keys, err
+}
+
+// Declarations implements secret.Reader.
+func (t secretTx) Declarations(ctx context.Context, team string) ([]secret.Declaration, error) {
 	var rows []struct {
 		AppID        string `db:"app_id"`
 		App          string `db:"app"`
@@ -213,7 +225,7 @@ func (t secretTx) DeclaredKeys(ctx context.Context, team, exceptApp string) ([]e
 	}
 	err := t.q.list(ctx, &rows, `SELECT a.id AS app_id, a.namespace || '/' || a.name AS app, v.requirements
 		FROM apps a JOIN app_versions v ON v.team_id = a.team_id AND v.app_id = a.id AND v.id IN (a.version_id, a.pending_version_id)
-		WHERE a.team_id = ?`, team)
+		WHERE a.team_id = ? ORDER BY a.namespace, a.name, v.number`, team)
 	if err != nil {
 		return nil, fmt.Errorf("list declarations: %w", err)
 	}
@@ -230,11 +242,8 @@ func (t secretTx) DeclaredKeys(ctx context.Context, team, exceptApp string) ([]e
 	for _, b := range bound {
 		sources[[2]string{b.AppID, b.Key}] = b.SourceKey
 	}
-	var keys []envvar.Key
+	var out []secret.Declaration
 	for _, r := range rows {
-		if r.App == exceptApp {
-			continue
-		}
 		var reqs []secret.Requirement
 		if err := json.Unmarshal([]byte(r.Requirements), &reqs); err != nil {
 			return nil, fmt.Errorf("requirements of app %s: %w", r.AppID, err)
@@ -247,8 +256,8 @@ func (t secretTx) DeclaredKeys(ctx context.Context, team, exceptApp string) ([]e
 			if source, ok := sources[[2]string{r.AppID, req.Key}]; ok {
 				key = source
 			}
-			keys = append(keys, key)
+			out = append(out, secret.Declaration{App: r.App, Key: key, Description: req.Description, Optional: req.Optional})
 		}
 	}
-	return keys, nil
+	return out, nil
 }

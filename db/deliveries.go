@@ -134,6 +134,40 @@ func (t secretTx) Deliveries(ctx context.Context, team string, key envvar.Key, s
 	return secret.Deliveries{Items: secret.Latest(tail), Unread: left}, nil
 }
 
+// KeysBefore implements secret.Reader.
+func (t secretTx) KeysBefore(ctx context.Context, team string, at time.Time) ([]secret.UnusedKey, error) {
+	var rows []struct {
+		Key       envvar.Key `db:"key"`
+		CreatedAt int64      `db:"created_at"`
+	}
+	err := t.q.list(ctx, &rows, "SELECT key, created_at FROM secrets WHERE team_id = ? AND version > 0 AND created_at < ? ORDER BY key", team, micros(at))
+	out := make([]secret.UnusedKey, len(rows))
+	for i, r := range rows {
+		out[i] = secret.UnusedKey{Key: r.Key, CreatedAt: fromMicros(r.CreatedAt)}
+	}
+	return out, err
+}
+
+// ReceivedKeys implements secret.Reader.
+func (t secretTx) ReceivedKeys(ctx context.Context, team string) (map[envvar.Key]bool, error) {
+	tail, _, err := unread(ctx, t.q, team)
+	if err != nil {
+		return nil, err
+	}
+	var keys []envvar.Key
+	if err := t.q.list(ctx, &keys, "SELECT DISTINCT key FROM key_deliveries WHERE team_id = ?", team); err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	out := make(map[envvar.Key]bool, len(keys))
+	for _, key := range keys {
+		out[key] = true
+	}
+	for _, d := range tail {
+		out[d.Key] = true
+	}
+	return out, nil
+}
+
 // ReadRuns implements secret.Store.
 func (s *Secrets) ReadRuns(ctx context.Context) error {
 	return s.readRunsOf(ctx, readFrom, readAtOnce)

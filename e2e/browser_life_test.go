@@ -34,6 +34,20 @@ func livesOfSecrets(t *testing.T, browser context.Context) {
 		p.see(row+testid("age"), "new today")
 		p.see(row+testid("use-count"), "2 apps")
 		p.gone(testid("due-filter"))
+
+		// What an app lacks is suggested, in the list or by its link.
+		s.deployApp(owner, tab.name+"-lacks", "", requirement{tab.key + "_LACKING", "For music", false})
+		p.visit("/settings/secrets")
+		if tab.options != nil {
+			p.follow("#suggestions a")
+		}
+		lacking := testid("missing-row") + `[data-key="` + tab.key + `_LACKING"] `
+		p.see(lacking, "acme/"+tab.name+"-lacks")
+		p.follow(lacking + testid("set-missing"))
+		if got := ask[string](p, `document.querySelector("#secret-key").value + " " + document.querySelector("#secret-description").value`); got != tab.key+"_LACKING For music" {
+			t.Errorf("the form has %q", got)
+		}
+		p.visit("/settings/secrets")
 		p.follow(row + "a.key")
 
 		// A reminder and an end.

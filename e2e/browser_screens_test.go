@@ -69,6 +69,7 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 		screen{"add", "/settings/secrets?add=OPENAI_API_KEY&description=For+GPT-4+API+calls&return=/settings/apps/acme/summarise"},
 		screen{"search", "/settings/secrets?q=stripe"},
 		screen{"no-match", "/settings/secrets?q=nothing"},
+		screen{"suggestions", "/settings/suggestions"},
 		screen{"secret", "/settings/secrets/DATABASE_URL"},
 		screen{"secret-staged", "/settings/secrets/REPLICATE_API_TOKEN"},
 		screen{"delete", "/settings/secrets/DATABASE_URL?delete=1"},

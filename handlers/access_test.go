@@ -67,6 +67,7 @@ PUT    /settings/secrets/{key}                   login 404   403    ok    ok    
 DELETE /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/rollback          login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/activate          login 404   403    ok    ok    login   login  login  login login login
+GET    /settings/suggestions                     login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/reminders         login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/apps                            login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/apps/{namespace}/{name}         login 404   ok     ok    ok    login   login  login  login login login

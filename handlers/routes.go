@@ -103,6 +103,7 @@ func (s *server) routes() []route {
 		pg("GET", "/settings/secrets", s.secretsPage),
 		pg("POST", "/settings/secrets", s.addSecretForm),
 		pg("GET", "/settings/advice", s.nameAdvice),
+		pg("GET", "/settings/suggestions", s.suggestionsPage),
 		pg("POST", "/settings/deletions", s.deleteSecretsForm),
 		pg("POST", "/settings/deletions/{id}/undo", s.restoreSecretsForm),
 		pg("GET", "/settings/secrets/{key}", s.secretPage),

@@ -143,6 +143,14 @@ type Reader interface {
 	// Deliveries returns those of the key since a time, and the last run of each
 	// app's version; the newest first.
 	Deliveries(ctx context.Context, team string, key envvar.Key, since time.Time) (Deliveries, error)
+	// Declarations returns what the team's apps declare in their current version,
+	// or in one that waits for approval.
+	Declarations(ctx context.Context, team string) ([]Declaration, error)
+	// KeysBefore returns the keys in use of secrets that were made before a time,
+	// sorted.
+	KeysBefore(ctx context.Context, team string, at time.Time) ([]UnusedKey, error)
+	// ReceivedKeys tells which keys runs have received.
+	ReceivedKeys(ctx context.Context, team string) (map[envvar.Key]bool, error)
 	// TeamsHolding tells which teams of the user, but for the named one, have
 	// any of the keys in use.
 	TeamsHolding(ctx context.Context, user, exceptTeam string, keys []envvar.Key) (map[envvar.Key][]string, error)

@@ -408,6 +408,12 @@ func samplePages(theme Theme) []sample {
 		{"members-remove", MembersPage(page("/settings/members"), membersRemove)},
 		{"activity", ActivityPage(page("/settings/activity"), sampleActivity())},
 		{"activity-empty", ActivityPage(page("/settings/activity"), Activity{})},
+		{"suggestions", SuggestionsPage(page("/settings/secrets"), Suggestions{
+			CanEdit: true, MoreUnused: 12,
+			Missing: []MissingKey{{Key: "FAL_KEY", Description: hostile, Apps: sampleUsedBy, MoreApps: 2, Required: true}, {Key: "SENTRY_DSN", Description: "Error reports", Apps: sampleUsedBy[:1]}},
+			Unused:  []UnusedKey{{"OLD_KEY", minutes(90000), "No app declares it."}, {"IDLE_KEY", minutes(80000), "It is declared, and no run has ever received it."}},
+		})},
+		{"suggestions-none", SuggestionsPage(page("/settings/secrets"), Suggestions{})},
 		{"integrations", IntegrationsPage(page("/settings/integrations"), Integrations{Declared: []IntegrationNeed{{Key: "google.sheets", Apps: sampleUsedBy[:1]}}})},
 		{"account", AccountPage(page("/settings/account"), Account{Email: "ada@acme.example", Sessions: 2, Logins: 1})},
 		{"account-errors", AccountPage(page("/settings/account"), Account{Email: "ada@acme.example", Sessions: 1, Errors: FieldErrors{"current": "This is not your current password.", "new": "Use 10 characters or more."}})},
