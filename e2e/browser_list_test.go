@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -171,4 +173,68 @@ func deletingMany(t *testing.T, browser context.Context) {
 	for _, key := range []string{"KEY_008", "KEY_009"} {
 		plain.see(testid("activity-row"), key)
 	}
+}
+
+// importing previews a .env file, corrects it and imports it. Its text stays in
+// the browser all the while.
+func importing(t *testing.T, browser context.Context) {
+	s := newServer(t)
+	owner := s.createUser("ada@example.com", "acme")
+	p := open(t, browser, s)
+	p.signIn(owner)
+	p.addSecret("OPENAI_API_KEY", p.plant("sk-import-first-Kd93"), "")
+	p.addSecret("HF_TOKEN", p.plant("hf_import_same_Mx20"), "")
+	p.follow(`.head-actions a[href="/settings/import"]`)
+	p.see("h1", "Import secrets")
+	p.mark()
+	text := "FAL_KEY=" + p.plant("fal-import-new-Wq71") + "\nOPENAI_API_KEY=" + p.plant("sk-import-second-Zt55") + "\nHF_TOKEN=hf_import_same_Mx20\n" + p.plant("stray-line-of-a-key")
+	p.fill("#import-value", text)
+	p.click(testid("preview"))
+	p.see(testid("import-sum"), "1 new, 1 set to another value, 1 equal, 1 refused.")
+	p.hears("1 new, 1 set to another value, 1 equal, 1 refused")
+	p.see(`[data-status=refused]`, "The line has no")
+	p.until("its line is told", `document.querySelector("[data-status=refused] td").textContent === "4"`)
+	p.gone(testid("import"))
+	// The boxes show what they do at once.
+	p.click("#import-overwrite")
+	p.see(testid("import-sum"), "1 new, 1 changed, 1 equal, 1 refused.")
+	p.fill("#import-value", text[:len(text)-len("stray-line-of-a-key")])
+	p.click(testid("preview"))
+	p.see(testid("import-sum"), "1 new, 1 changed, 1 equal.")
+	p.sameDocument()
+	if a := s.call(owner.APIKey, "GET", "/api/secrets/FAL_KEY", nil); a.StatusCode != http.StatusNotFound {
+		t.Errorf("a preview has written a secret: %d", a.StatusCode)
+	}
+	p.follow(testid("import"))
+	p.at("/settings/secrets")
+	p.see(testid("flash"), "Imported: 1 secret added, 1 secret changed, 1 secret equal already.")
+	p.see(row("FAL_KEY"), "v1")
+	p.see(row("OPENAI_API_KEY"), "v2")
+
+	// A file is previewed as soon as it is chosen or dropped.
+	file := filepath.Join(t.TempDir(), ".env")
+	if err := os.WriteFile(file, []byte("SLACK_BOT_TOKEN="+p.plant("xoxb-import-file-Lk08")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.visit("/settings/import")
+	p.do("choose a file", chromedp.SetUploadFiles(chromedp.CSS("#import-file"), []string{file}))
+	p.see(`[data-status=new]`, "SLACK_BOT_TOKEN")
+	p.follow(testid("import"))
+	p.see(row("SLACK_BOT_TOKEN"), "v1")
+
+	plain := open(t, browser, s, noScript)
+	plain.signIn(owner)
+	plain.visit("/settings/import")
+	plain.until("the preview leaves what was typed where it is", `document.querySelector("[data-testid=preview]").formTarget === "import-preview"`)
+	plain.fill("#import-value", "SLACK_BOT_TOKEN="+plain.plant("xoxb-import-plain-Pe64")+"\n")
+	if status := plain.follow(testid("import-plain")); status != http.StatusUnprocessableEntity {
+		t.Errorf("an import over another value answered %d", status)
+	}
+	plain.see("#preview-title", "Nothing was written")
+	plain.see(`[data-status=exists]`, "Set already")
+	plain.fill("#import-value", "SLACK_BOT_TOKEN=xoxb-import-plain-Pe64\n")
+	plain.click("#import-overwrite")
+	plain.follow(testid("import-plain"))
+	plain.see(testid("flash"), "Imported: 0 secrets added, 1 secret changed.")
+	plain.see(row("SLACK_BOT_TOKEN"), "v2")
 }

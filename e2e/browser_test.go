@@ -48,6 +48,7 @@ func TestBrowser(t *testing.T) {
 		{"a command line signs in by way of the browser", deviceLogin},
 		{"a denied command line gets nothing", deviceDenied},
 		{"secrets are deleted together, and come back", deletingMany},
+		{"a .env file is previewed and imported", importing},
 		{"a long list has pages and an order, which its address keeps", longList},
 		{"a failed check leads to the form and back", failedCheck},
 		{"an owner approves, binds, denies and revokes what an app may have", decidingGrants},

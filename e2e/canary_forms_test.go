@@ -69,6 +69,19 @@ func (h *hunt) driveForms(v *visitor) {
 	h.want(http.StatusSeeOther, h.browser().post(page, form("key", "NEW_KEY", "value", refused)))
 	h.want(http.StatusOK, h.browser().post(page, form("key", "NEW_KEY", "value", refused), dialog...))
 
+	// A file of several values, previewed, refused and imported.
+	file := func(act, text string) answer {
+		body := ""
+		for _, field := range [][2]string{{"act", act}, {"file", text}} {
+			body += "--x\r\nContent-Disposition: form-data; name=\"" + field[0] + "\"\r\n\r\n" + field[1] + "\r\n"
+		}
+		return h.raw(v, "POST", "/settings/import", "multipart/form-data; boundary=x", body+"--x--\r\n")
+	}
+	h.want(http.StatusOK, file("preview", "FAL_KEY='"+plainValue+"'\n"+refused+"\nOPENAI_API_KEY='"+plainValue+"'\n"))
+	h.want(http.StatusUnprocessableEntity, file("import", "FAL_KEY='"+plainValue+"'\nOPENAI_API_KEY='"+plainValue+"'\nPATH="+plainValue+"\n"))
+	h.want(http.StatusUnprocessableEntity, file("import", "FAL_KEY=\""+keyValue))
+	h.want(http.StatusSeeOther, file("import", "FAL_KEY='"+plainValue+"'\n"))
+
 	// A value in an address, where no form puts one.
 	h.want(http.StatusNotFound, v.get(page+"/"+plainValue))
 	h.want(http.StatusNotFound, v.get("/no-such-page/"+plainValue+"?value="+plainValue))

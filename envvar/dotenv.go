@@ -48,6 +48,33 @@ func (e *DotenvError) Error() string { return fmt.Sprintf("line %d: %s", e.Line,
 //
 // A failure to parse is a *DotenvError; other errors come from r.
 func ParseDotenv(r io.Reader) ([]Pair, error) {
+	d, err := readDotenv(r)
+	if err != nil {
+		return nil, err
+	}
+	pairs, wrong := d.pairs(1)
+	if len(wrong) > 0 {
+		return nil, wrong[0]
+	}
+	return pairs, nil
+}
+
+// maxWrong bounds what is told of a file that is none.
+const maxWrong = 100
+
+// LookAtDotenv reads as ParseDotenv does, and goes on after a line that is
+// wrong, so that all of them can be told at once, up to a hundred. Nothing of
+// such a file is to be stored: what follows a wrong line may be a part of a value.
+func LookAtDotenv(r io.Reader) ([]Pair, []*DotenvError, error) {
+	d, err := readDotenv(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	pairs, wrong := d.pairs(maxWrong)
+	return pairs, wrong, nil
+}
+
+func readDotenv(r io.Reader) (*dotenv, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxDotenvBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the .env file: %w", err)
@@ -59,8 +86,7 @@ func ParseDotenv(r io.Reader) ([]Pair, error) {
 	if err := checkText(text); err != nil {
 		return nil, err
 	}
-	d := dotenv{rest: strings.ReplaceAll(text, "\r\n", "\n"), line: 1}
-	return d.pairs()
+	return &dotenv{rest: strings.ReplaceAll(text, "\r\n", "\n"), line: 1}, nil
 }
 
 func checkText(text string) error {
@@ -85,31 +111,42 @@ func checkText(text string) error {
 type dotenv struct {
 	rest string
 	line int
+	// done says that the statement was read up to the end of its last line.
+	done bool
+	// open is a quote that is never closed: no line after it can be told.
+	open bool
+	// doubt says that a line before may have been a part of a value, and so may
+	// the next ones.
+	doubt bool
 }
 
-func (d *dotenv) pairs() ([]Pair, error) {
-	var pairs []Pair
+// pairs reads to the end, or until so many lines are wrong.
+func (d *dotenv) pairs(most int) (pairs []Pair, wrong []*DotenvError) {
 	lineOf := map[Key]int{}
-	for d.rest != "" {
+	for d.rest != "" && len(wrong) < most && !d.open {
+		d.done = false
 		p, err := d.statement()
-		if err != nil {
-			return nil, err
+		first, twice := lineOf[p.Key]
+		switch {
+		case err != nil:
+			wrong = append(wrong, err)
+			if !d.done {
+				d.skipLine()
+			}
+		case p.Key == "":
+		case twice:
+			wrong = append(wrong, &DotenvError{p.Line, fmt.Sprintf("%s is set already on line %d; delete one of the two lines", p.Key, first)})
+		default:
+			lineOf[p.Key] = p.Line
+			pairs = append(pairs, p)
 		}
-		if p.Key == "" {
-			continue
-		}
-		if first, twice := lineOf[p.Key]; twice {
-			return nil, &DotenvError{p.Line, fmt.Sprintf("%s is set already on line %d; delete one of the two lines", p.Key, first)}
-		}
-		lineOf[p.Key] = p.Line
-		pairs = append(pairs, p)
 	}
-	return pairs, nil
+	return pairs, wrong
 }
 
 // statement reads one assignment, or an empty or comment line, for which it
 // returns the zero Pair.
-func (d *dotenv) statement() (Pair, error) {
+func (d *dotenv) statement() (Pair, *DotenvError) {
 	line := d.line
 	text, _, _ := strings.Cut(d.rest, "\n")
 	if lead := strings.TrimLeft(text, blanks); lead == "" || lead[0] == '#' {
@@ -118,6 +155,7 @@ func (d *dotenv) statement() (Pair, error) {
 	}
 	name, _, ok := strings.Cut(text, "=")
 	if !ok {
+		d.doubt = true
 		return Pair{}, &DotenvError{line, "the line has no \"=\"; write KEY=value, and put a value of several lines in quotes"}
 	}
 	d.rest = d.rest[len(name)+1:]
@@ -127,14 +165,15 @@ func (d *dotenv) statement() (Pair, error) {
 		name = strings.TrimLeft(after, blanks)
 	}
 	key, err := ParseKey(name)
-	if err != nil {
+	if err != nil || d.doubt && !usual(name) {
+		d.doubt = true
 		// ParseKey would quote the name, but here it may be a line of a value.
 		return Pair{}, &DotenvError{line, "what stands before \"=\" is not a name (letters A-Z and a-z, digits and underscores, no digit first); write KEY=value, and put a value of several lines in quotes"}
 	}
 
-	raw, err := d.value(key)
-	if err != nil {
-		return Pair{}, err
+	raw, wrong := d.value(key)
+	if wrong != nil {
+		return Pair{}, wrong
 	}
 	value, err := ParseValue(raw, false)
 	var invalid *ValueError
@@ -154,7 +193,7 @@ func (d *dotenv) statement() (Pair, error) {
 const blanks = " \t"
 
 // value reads the value after the equals sign, and the rest of its last line.
-func (d *dotenv) value(key Key) (string, error) {
+func (d *dotenv) value(key Key) (string, *DotenvError) {
 	afterEquals := d.rest
 	d.rest = strings.TrimLeft(d.rest, blanks)
 	if d.rest == "" {
@@ -164,6 +203,7 @@ func (d *dotenv) value(key Key) (string, error) {
 	case '\'', '"':
 		return d.quoted(key, quote)
 	case '`':
+		d.doubt = true
 		return "", &DotenvError{d.line, fmt.Sprintf("%s: the value starts with a backtick; put it in 'single' or \"double\" quotes", key)}
 	}
 	text, _, _ := strings.Cut(afterEquals, "\n")
@@ -182,7 +222,7 @@ func cutComment(text string) string {
 }
 
 // quoted reads a value in quotes, of which the opening one comes next.
-func (d *dotenv) quoted(key Key, quote byte) (string, error) {
+func (d *dotenv) quoted(key Key, quote byte) (string, *DotenvError) {
 	opened := d.line
 	var value strings.Builder
 	for i := 1; i < len(d.rest); i++ {
@@ -200,6 +240,7 @@ func (d *dotenv) quoted(key Key, quote byte) (string, error) {
 			value.WriteByte(c)
 		}
 	}
+	d.open = true
 	return "", &DotenvError{opened, fmt.Sprintf("%s: the quote that opens here is never closed", key)}
 }
 
@@ -219,7 +260,7 @@ func unescape(c byte) byte {
 }
 
 // endOfLine skips what may follow a closing quote: white space and a comment.
-func (d *dotenv) endOfLine(key Key) error {
+func (d *dotenv) endOfLine(key Key) *DotenvError {
 	text, _, _ := strings.Cut(d.rest, "\n")
 	after := strings.TrimLeft(text, blanks)
 	if after != "" && (after[0] != '#' || after == text) {
@@ -233,4 +274,11 @@ func (d *dotenv) endOfLine(key Key) error {
 func (d *dotenv) skipLine() {
 	_, d.rest, _ = strings.Cut(d.rest, "\n")
 	d.line++
+	d.done = true
+}
+
+// usual reports whether a name is spelled as those of environment variables are,
+// which no line of a key in base64 is.
+func usual(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') })
 }

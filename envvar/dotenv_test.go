@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -155,4 +156,39 @@ func FuzzParseDotenv(f *testing.F) {
 			}
 		}
 	})
+}
+
+// All lines that are wrong are told together, and no line that may be a part of
+// a value gives a name.
+func TestLookAtDotenv(t *testing.T) {
+	for name, c := range map[string]struct {
+		text  string
+		keys  string
+		lines string
+	}{
+		"nothing wrong":      {"A=1\nb=2\n", "A b", ""},
+		"several":            {"A=1\nnonsense\nB=2\nA=3\n9C=4\nD=5\nE=\nF='x' y\nG=6\n", "A B D G", "2 4 5 7 8"},
+		"an open quote":      {"A=1\nB=\"line one\nSECOND=part\n", "A", "2"},
+		"a key in base64":    {"A=-----BEGIN KEY-----\nMIIEvQIBADANBg\nabcDEF0=\nQWERTYuiop==\n-----END KEY-----\nB=2\n", "A B", "2 3 4 5"},
+		"a backtick":         {"A=`one\ntwo=2\n`\nB=2\n", "B", "1 2 3"},
+		"only names in caps": {"oops\nlower=1\nUPPER=1\nexport UPPER_2=1\n", "UPPER UPPER_2", "1 2"},
+	} {
+		pairs, wrong, err := LookAtDotenv(strings.NewReader(c.text))
+		var keys, lines []string
+		for _, p := range pairs {
+			keys = append(keys, string(p.Key))
+		}
+		for _, w := range wrong {
+			lines = append(lines, strconv.Itoa(w.Line))
+		}
+		if err != nil || strings.Join(keys, " ") != c.keys || strings.Join(lines, " ") != c.lines {
+			t.Errorf("%s: keys %q, wrong lines %q, %v; want %q and %q", name, keys, lines, err, c.keys, c.lines)
+		}
+	}
+	if _, wrong, err := LookAtDotenv(strings.NewReader(strings.Repeat("x\n", 1000))); err != nil || len(wrong) != 100 {
+		t.Errorf("of a file that is none, %d lines are told: %v", len(wrong), err)
+	}
+	if _, _, err := LookAtDotenv(strings.NewReader("A=1\x00\n")); err == nil {
+		t.Error("NUL is taken")
+	}
 }

@@ -59,6 +59,8 @@ GET    /settings/find                            login ok    ok     ok    ok    
 GET    /settings/secrets                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/secrets                         login ok    403    ok    ok    login   login  login  login login login
 GET    /settings/advice                          login ok    ok     ok    ok    login   login  login  login login login
+GET    /settings/import                          login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/import                          login ok    403    ok    ok    login   login  login  login login login
 POST   /settings/deletions                       login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/deletions/{id}/undo             login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/secrets/{key}                   login 404   ok     ok    ok    login   login  login  login login login
@@ -205,6 +207,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/secrets":                        {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
 	"GET /settings/live":                            {path: "/settings/live?team=$team&since=0&seconds=0"},
 	"GET /settings/find":                            {path: "/settings/find?q=a"},
+	"POST /settings/import":                         {body: "value=FAL_KEY%3Dfal-CANARY-submitted&act=import"},
 	"POST /settings/deletions":                      {body: "key=OPENAI_API_KEY&key=HF_TOKEN&confirmed=true"},
 	"POST /settings/deletions/{id}/undo":            {path: "/settings/deletions/$deletion/undo"},
 	"GET /settings/advice":                          {path: "/settings/advice?key=openai_api_key"},

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -40,10 +42,47 @@ func readForm(r *http.Request) error {
 	return nil
 }
 
+// maxParts is how many fields a form with a file may have.
+const maxParts = 20
+
+// readUpload parses a form that may have a file. It is read into memory, of
+// which the limit of the body bounds how much: the library's own parser would
+// put a large part into a file.
+func readUpload(r *http.Request) error {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return readForm(r)
+	}
+	unreadable := badRequest("The form could not be read.")
+	r.PostForm = url.Values{}
+	for range maxParts {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		var content []byte
+		if err == nil {
+			content, err = io.ReadAll(part)
+		}
+		if err != nil {
+			if tooLarge := describe(err); tooLarge.Code == problem.TooLarge {
+				return tooLarge
+			}
+			return unreadable
+		}
+		r.PostForm.Add(part.FormName(), string(content))
+	}
+	return unreadable
+}
+
 // checkForm refuses what was not sent from this session's own pages, and what
 // was rendered for another team than the session is in now.
-func (s *server) checkForm(r *http.Request, session auth.Session) error {
-	if err := readForm(r); err != nil {
+func (s *server) checkForm(rt route, r *http.Request, session auth.Session) error {
+	read := readForm
+	if rt.uploads {
+		read = readUpload
+	}
+	if err := read(r); err != nil {
 		return err
 	}
 	token := r.PostForm.Get(csrfField)

@@ -184,7 +184,7 @@ func bodyLimit(path string) int64 {
 	switch path {
 	case "/login", "/setup", "/invite", "/api/device/code", "/api/device/token":
 		return maxPublicBody
-	case "/api/secrets/import":
+	case "/api/secrets/import", "/settings/import":
 		return maxImportBody
 	}
 	return maxBody

@@ -129,6 +129,7 @@ const (
 	flashChanged     flashKind = "changed"
 	flashDeleted     flashKind = "deleted"
 	flashDeletedAll  flashKind = "deleted_all"
+	flashImported    flashKind = "imported"
 	flashRestored    flashKind = "restored"
 	flashRestoredAll flashKind = "restored_all"
 	flashRolled      flashKind = "rolled_back"
@@ -168,6 +169,7 @@ var flashWords = map[flashKind]string{
 	flashChanged:     "%s was saved.",
 	flashDeleted:     "%s was deleted, with all its versions.",
 	flashDeletedAll:  "%s were deleted, with all their versions.",
+	flashImported:    "Imported: %s.",
 	flashRestored:    "%s is back, with all its versions.",
 	flashRestoredAll: "%s are back, with all their versions.",
 	flashRolled:      "%s was rolled back.",

@@ -45,6 +45,8 @@ type route struct {
 	// of who the person is; empty where the session is enough. Such a route
 	// takes a form (POST) that holds no value of a secret and no password.
 	confirm string
+	// uploads says that the form may have a file, and be as large as an import.
+	uploads bool
 }
 
 // internal reports whether the route is served apart from the others if the
@@ -104,6 +106,8 @@ func (s *server) routes() []route {
 		pg("POST", "/settings/secrets", s.addSecretForm),
 		pg("GET", "/settings/advice", s.nameAdvice),
 		pg("GET", "/settings/suggestions", s.suggestionsPage),
+		pg("GET", "/settings/import", s.importPage),
+		{method: "POST", path: "/settings/import", access: page, page: s.importSecretsForm, uploads: true},
 		pg("POST", "/settings/deletions", s.deleteSecretsForm),
 		pg("POST", "/settings/deletions/{id}/undo", s.restoreSecretsForm),
 		pg("GET", "/settings/secrets/{key}", s.secretPage),
@@ -271,7 +275,7 @@ func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if !isSafe(r.Method) {
-			if err := s.checkForm(r, session); err != nil {
+			if err := s.checkForm(rt, r, session); err != nil {
 				return err
 			}
 		}

@@ -53,7 +53,7 @@ type ImportResult struct {
 // Import sets all items in one transaction. If any is refused, or exists
 // without Overwrite, nothing is written and written is false.
 func (s *Service) Import(ctx context.Context, actor team.Actor, in Import) (results []ImportResult, written bool, err error) {
-	if err := audit.Guard(ctx, s.store, actor, team.SetSecret, fmt.Sprintf("(import of %d)", len(in.Items))); err != nil {
+	if err := audit.Guard(ctx, s.store, actor, team.SetSecret, importTarget(in)); err != nil {
 		return nil, false, err
 	}
 	switch {
@@ -111,6 +111,12 @@ func (s *Service) Import(ctx context.Context, actor team.Actor, in Import) (resu
 				blocked = true
 			}
 		}
+		if in.DryRun {
+			// It tells who may write which values are those in use.
+			entry := audit.By(actor, team.SetSecret, importTarget(in), audit.Unchanged)
+			entry.Reason = "dry_run"
+			return tx.AppendAudit(ctx, entry)
+		}
 		if blocked {
 			return nil
 		}
@@ -130,3 +136,5 @@ func (s *Service) Import(ctx context.Context, actor team.Actor, in Import) (resu
 	}
 	return results, written, nil
 }
+
+func importTarget(in Import) string { return fmt.Sprintf("(import of %d)", len(in.Items)) }

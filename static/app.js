@@ -88,7 +88,7 @@ if (initial) makeModal(initial, false);
 // ---- Secrets do not linger -----------------------------------------------
 
 window.addEventListener("pagehide", () => {
-  for (const field of document.querySelectorAll("textarea[name=value]")) field.value = "";
+  for (const field of document.querySelectorAll("textarea[name=value], input[type=file]")) field.value = "";
 });
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload(); // from the back-forward cache: ask the server again

@@ -370,6 +370,9 @@ func samplePages(theme Theme) []sample {
 		{"secrets-add-errors", SecretsPage(secrets, addWrong)},
 		{"secrets-edit", SecretsPage(secrets, edit)},
 		{"secrets-delete", SecretsPage(secrets, del)},
+		{"import", ImportPage(secrets, ImportForm{CanEdit: true, MaxKeys: 500})},
+		{"import-preview", ImportPage(secrets, sampleImport())},
+		{"import-member", ImportPage(member("/settings/secrets"), ImportForm{})},
 		{"secrets-delete-many", SecretsPage(secrets, delMany)},
 		{"secrets-undo", SecretsPage(undo, sampleSecrets(true))},
 		{"secret", SecretPage(page("/settings/secrets/OPENAI_API_KEY"), detail)},
@@ -442,6 +445,7 @@ func samplePartials() []sample {
 		{"AddSecretDialog", AddSecretDialog(p, AddSecret{Known: sampleKnown, List: ListState{Query: hostile}})},
 		{"NameAdviceView", NameAdviceView(NameAdvice{Advice: hostile, Refused: hostile, Risky: hostile, Exists: hostile, EditURL: "/settings/secrets/A", CaseTwin: "a"})},
 		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", List: ListState{Query: "a"}, Errors: FieldErrors{"value": "The value is empty."}})},
+		{"ImportPreviewView", ImportPreviewView(sampleImport())},
 		{"DeleteSecretsDialog", DeleteSecretsDialog(p, *sampleDeletions())},
 		{"undoToast", undoToast(Undo{ID: "0", CSRF: "csrf-token", Team: "team-acme", Message: "FAL_KEY was deleted."})},
 		{"DeleteSecretDialog", DeleteSecretDialog(p, DeleteSecret{Key: "A", List: ListState{Query: "a"}})},
@@ -463,4 +467,16 @@ func samplePartials() []sample {
 
 func sampleDeletions() *DeleteSecrets {
 	return &DeleteSecrets{Keys: []DeleteKey{{Key: "DATABASE_URL"}, {Key: "OPENAI_API_KEY", UsedBy: sampleUsedBy}}}
+}
+
+func sampleImport() ImportForm {
+	preview := &ImportPreview{Tried: true, Lines: []ImportLine{
+		{Line: 1, Key: "OPENAI_API_KEY", Status: ImportUnchanged},
+		{Line: 3, Key: "FAL_KEY", Status: ImportNew},
+		{Line: 4, Key: "DATABASE_URL", Status: ImportExists},
+		{Line: 5, Key: "HF_TOKEN", Status: ImportChanged},
+		{Line: 7, Status: ImportRefused, Detail: "The line has no \"=\"; write KEY=value, and put a value of several lines in quotes."},
+	}}
+	preview.Count()
+	return ImportForm{CanEdit: true, MaxKeys: 500, Errors: FieldErrors{"": "There is a file and a text. Remove one of them."}, Preview: preview}
 }
