@@ -56,6 +56,7 @@ generate:
 	$(GO) tool templ generate
 	$(GO) tool templ fmt views
 	$(GO) run ./tools/openapi api openapi/openapi.json
+	$(GO) test -run TestManualPages . -update-man
 
 css:
 	@# Not npm ci: it fails where a registry lacks the builds for other systems.

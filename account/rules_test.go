@@ -35,10 +35,11 @@ func TestPasswordRules(t *testing.T) {
 
 func TestParseEmail(t *testing.T) {
 	for in, folded := range map[string]string{
-		"ada@example.com":       "ada@example.com",
-		" Ada@Example.COM\t":    "ada@example.com",
-		"ada+tag@example.com":   "ada+tag@example.com",
-		"müller@bücher.example": "müller@bücher.example",
+		"ada@example.com":           "ada@example.com",
+		" Ada@Example.COM\t":        "ada@example.com",
+		"ada+tag@example.com":       "ada+tag@example.com",
+		"müller@bücher.example":     "müller@bücher.example",
+		"o'hara.x_y@a-b.c1.example": "o'hara.x_y@a-b.c1.example",
 	} {
 		if email, got, err := account.ParseEmail(in); err != nil || got != folded || email != strings.TrimSpace(in) {
 			t.Errorf("%q is %q, %q, %v", in, email, got, err)
@@ -48,6 +49,9 @@ func TestParseEmail(t *testing.T) {
 		"empty": "", "no at": "ada", "no domain": "ada@", "two": "ada@example.com,eve@example.com", "inner space": "a da@example.com",
 		"line break": "ada@example.com\nBcc: eve@example.com", "NUL": "ada@example.com\x00", "full width": "ａda@example.com", "Kelvin sign": "\u212Aate@example.com",
 		"ligature": "oﬃce@example.com", "zero width": "ada\u200b@example.com", "bidi": "ada\u202e@example.com", "not UTF-8": "ada\xff@example.com",
+		"display name": "Ada <ada@example.com>", "angle brackets": "<ada@example.com>", "comment": "ada@example.com(Ada)", "quoted": `"a,b"@example.com`,
+		"short host": "ada@localhost", "IP address": "ada@192.0.2.1", "domain literal": "ada@[192.0.2.1]", "final dot": "ada@example.com.", "two dots": "ada@example..com",
+		"host with a dash first": "ada@-example.com", "host with _": "ada@ex_ample.com", "dots": "ada..b@example.com", "two at": "ada@b@example.com",
 		"255 bytes": strings.Repeat("a", 243) + "@example.com",
 	} {
 		if _, folded, err := account.ParseEmail(bad); err == nil {

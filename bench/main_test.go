@@ -38,7 +38,8 @@ var infsh = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "infsh")
-	build := exec.Command("go", "build", "-o", path, "infsh")
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "infsh")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the program: %w\n%s", err, out)
 	}

@@ -117,6 +117,8 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			if err := runner.Harden(); err != nil {
 				return err
 			}
+			prepared := runner.Prepare()
+			defer prepared.Close()
 			request := api.ResolveRequest{RunID: uuid.NewString()}
 			if app != "" {
 				var err error
@@ -196,6 +198,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			command := runner.Command{
 				Argv: args, Secrets: needles(resolved), Credential: s.credential,
 				Pristine: pristine, MaskWithKeys: redactKeys, Grace: grace, Mount: mount,
+				Prepared: prepared,
 			}
 			if !watch {
 				command.Found = p.reporter(cmd.Context(), s, resolved)

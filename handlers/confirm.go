@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"sync"
 
 	"infsh/auth"
 	"infsh/problem"
@@ -88,11 +89,11 @@ func (s *server) askToConfirm(rt route, w http.ResponseWriter, r *http.Request, 
 	return nil
 }
 
-var elementID = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+var elementID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`) })
 
 // targetOf is the element into which HTMX puts the answer of what was begun.
 func targetOf(r *http.Request) string {
-	if id := r.Header.Get("HX-Target"); elementID.MatchString(id) {
+	if id := r.Header.Get("HX-Target"); elementID().MatchString(id) {
 		return id
 	}
 	return "dialog"

@@ -22,47 +22,98 @@ type monitored struct {
 	orders  sync.Mutex // over what is sent through control
 }
 
-// startMonitored starts a monitor, and that the command. Its errors are errNoMonitor and those of the command's
-// execve(2).
-func startMonitored(cmd *exec.Cmd, ownTerminal bool) (*monitored, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "control")
-	defer theirs.Close()
-	m := &monitored{control: os.NewFile(uintptr(pair[0]), "control")}
-	// The monitor outlives this process, and hears of its end also while stopped.
-	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGCONT}
-	if ownTerminal {
-		attr.Setsid, attr.Setctty, attr.Ctty = true, true, 1
-	}
-	process := &exec.Cmd{
-		// Not the name of the file, which may have been replaced since.
-		Path: "/proc/self/exe", Args: monitor.Arguments(ownTerminal, cmd.Path, cmd.Args),
-		Env: cmd.Env, Stdin: cmd.Stdin, Stdout: cmd.Stdout, Stderr: cmd.Stderr,
-		ExtraFiles: []*os.File{theirs}, SysProcAttr: attr,
-	}
-	if err := process.Start(); err != nil {
-		m.control.Close()
-		var number syscall.Errno
-		if errors.As(err, &number) && number == syscall.E2BIG {
-			return nil, number
+// startMonitored starts a monitor, unless one is prepared, and that the command. Its
+// errors are errNoMonitor and those of the command's execve(2).
+func startMonitored(cmd *exec.Cmd, ownTerminal bool, prepared *Prepared) (*monitored, error) {
+	m := prepared.take()
+	if m == nil {
+		var err error
+		if m, err = startMonitor(); err != nil {
+			return nil, err
 		}
+	}
+	job := monitor.Job{OwnTerminal: ownTerminal, Path: cmd.Path, Argv: cmd.Args, Env: cmd.Environ()}
+	for i, stream := range []any{cmd.Stdin, cmd.Stdout, cmd.Stderr} {
+		job.Files[i] = stream.(*os.File)
+	}
+	if job.Send(m.control) != nil {
+		m.abandon()
 		return nil, errNoMonitor
 	}
-	m.monitor = process.Process
-	theirs.Close()
 	first, err := monitor.Receive(m.control)
 	if err != nil || first.Kind != monitor.HasStarted {
-		_, _ = m.monitor.Wait()
-		m.control.Close()
+		m.abandon()
 		if first.Kind == monitor.HasFailed && first.Number != 0 {
 			return nil, syscall.Errno(first.Number)
 		}
 		return nil, errNoMonitor
 	}
 	return m, nil
+}
+
+// startMonitor starts a monitor, which waits for its job.
+func startMonitor() (*monitored, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, errNoMonitor
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "control")
+	defer theirs.Close()
+	control := os.NewFile(uintptr(pair[0]), "control")
+	// Not the name of the file, which may have been replaced since.
+	process, err := os.StartProcess("/proc/self/exe", monitor.Arguments(), &os.ProcAttr{
+		Env: []string{}, Files: []*os.File{nil, nil, nil, monitor.ControlFD: theirs},
+		// It outlives this process, and hears of its end also while stopped.
+		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGCONT},
+	})
+	if err != nil {
+		control.Close()
+		return nil, errNoMonitor
+	}
+	return &monitored{monitor: process, control: control}, nil
+}
+
+// abandon ends the monitor, and its command where it has one.
+func (m *monitored) abandon() {
+	m.control.Close()
+	_, _ = m.monitor.Wait()
+}
+
+// Prepared is the process that watches a command, started before the command and
+// its secrets are known.
+type Prepared struct {
+	started chan *monitored // has one value, or nil, until it is taken
+}
+
+// Prepare starts what a [Run] needs, whatever its command, so that it starts while
+// other things are waited for.
+func Prepare() *Prepared {
+	p := &Prepared{started: make(chan *monitored, 1)}
+	if Harden() != nil || closeOnExec() != nil {
+		close(p.started) // Run says what is wrong
+		return p
+	}
+	go func() {
+		m, _ := startMonitor()
+		p.started <- m
+		close(p.started)
+	}()
+	return p
+}
+
+// take returns nil where there is none, or not any more.
+func (p *Prepared) take() *monitored {
+	if p == nil {
+		return nil
+	}
+	return <-p.started
+}
+
+// Close ends what was prepared and not used by a run.
+func (p *Prepared) Close() {
+	if m := p.take(); m != nil {
+		m.abandon()
+	}
 }
 
 // order sends an order. It fails only where the command has ended.

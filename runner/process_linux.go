@@ -19,15 +19,15 @@ type running interface {
 
 // start starts cmd. With a keyboard to give it, it becomes the foreground of its
 // own terminal; else it stays in the job of this process.
-func start(cmd *exec.Cmd, term *terminal) (running, error) {
+func start(cmd *exec.Cmd, term *terminal, prepared *Prepared) (running, error) {
 	if term != nil && term.keyboard != nil {
-		return startSupervised(cmd, term)
+		return startSupervised(cmd, term, prepared)
 	}
-	return startHere(cmd, term)
+	return startHere(cmd, term, prepared)
 }
 
-func startChild(cmd *exec.Cmd) (child, error) {
-	m, err := startMonitored(cmd, false)
+func startChild(cmd *exec.Cmd, prepared *Prepared) (child, error) {
+	m, err := startMonitored(cmd, false, prepared)
 	if errors.Is(err, errNoMonitor) {
 		// Without one, what the command starts outlives a killed runner.
 		return startDirect(cmd)

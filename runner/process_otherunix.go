@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-func start(cmd *exec.Cmd, term *terminal) (*process, error) {
-	return startHere(cmd, term)
+func start(cmd *exec.Cmd, term *terminal, prepared *Prepared) (*process, error) {
+	return startHere(cmd, term, prepared)
 }
 
-func startChild(cmd *exec.Cmd) (child, error) { return startDirect(cmd) }
+func startChild(cmd *exec.Cmd, _ *Prepared) (child, error) { return startDirect(cmd) }
 
 // attributes: only Linux can end the command with this process.
 func attributes() *syscall.SysProcAttr { return nil }

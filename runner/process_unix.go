@@ -41,13 +41,13 @@ type process struct {
 }
 
 // startHere starts cmd, whose files must all be *os.File.
-func startHere(cmd *exec.Cmd, term *terminal) (*process, error) {
+func startHere(cmd *exec.Cmd, term *terminal, prepared *Prepared) (*process, error) {
 	p := &process{term: term, signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{})}
 	// Before the start, lest a signal end this process in between.
 	named, _ := monitor.Catchable()
 	signal.Notify(p.signals, named...)
 	var err error
-	if p.child, err = startChild(cmd); err != nil {
+	if p.child, err = startChild(cmd, prepared); err != nil {
 		signal.Stop(p.signals)
 		return nil, err
 	}

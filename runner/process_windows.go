@@ -15,7 +15,7 @@ type process struct {
 	signals chan os.Signal
 }
 
-func start(cmd *exec.Cmd, _ *terminal) (*process, error) {
+func start(cmd *exec.Cmd, _ *terminal, _ *Prepared) (*process, error) {
 	p := &process{signals: make(chan os.Signal, 1)}
 	signal.Notify(p.signals, os.Interrupt)
 	if err := cmd.Start(); err != nil {

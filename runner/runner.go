@@ -77,6 +77,10 @@ type Command struct {
 	// done; 0 means 10 seconds.
 	Grace time.Duration
 
+	// Prepared is used up by the run, and closed where the run starts nothing. Nil is
+	// as good, and slower.
+	Prepared *Prepared
+
 	// Found, where it is set and something was masked, gets how often each key was,
 	// in which form, at the end.
 	Found func([]redact.Finding)
@@ -102,6 +106,7 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 	if c.Warn == nil {
 		c.Warn = func(string) {}
 	}
+	defer c.Prepared.Close()
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
 		return exitNotFound, errors.New("no command to run")
 	}
@@ -149,7 +154,7 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 		return 1, err
 	}
 	cmd := &exec.Cmd{Path: path, Args: c.Argv, Env: env, Stdin: term.input(stdin), Stdout: out.stdout, Stderr: out.stderr}
-	p, err := start(cmd, term)
+	p, err := start(cmd, term, c.Prepared)
 	closeStdin()
 	out.started()
 	if err != nil {

@@ -27,7 +27,7 @@ type supervised struct {
 	ended   chan struct{}
 }
 
-func startSupervised(cmd *exec.Cmd, term *terminal) (*supervised, error) {
+func startSupervised(cmd *exec.Cmd, term *terminal, prepared *Prepared) (*supervised, error) {
 	s := &supervised{
 		term: term,
 		seen: make(chan struct{}, 1), signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{}),
@@ -39,15 +39,14 @@ func startSupervised(cmd *exec.Cmd, term *terminal) (*supervised, error) {
 		return nil, err
 	}
 	var err error
-	if s.monitored, err = startMonitored(cmd, true); err != nil {
+	if s.monitored, err = startMonitored(cmd, true, prepared); err != nil {
 		return fail(err)
 	}
 	// A read or a change of settings from the background is then an error here,
 	// instead of a stop of this process. The command is not concerned any more.
 	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
 	if err := term.read(); err != nil {
-		s.control.Close() // which ends the command
-		_, _ = s.monitor.Wait()
+		s.abandon()
 		return fail(err)
 	}
 	return s, nil

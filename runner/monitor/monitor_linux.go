@@ -17,20 +17,13 @@ const Name = "infsh: monitor"
 // ControlFD is the monitor's end of its connection to the runner.
 const ControlFD = 3
 
-// Arguments are the argv of a monitor. Its environment and its standard streams are
-// the command's.
-func Arguments(ownTerminal bool, path string, argv []string) []string {
-	place := "job"
-	if ownTerminal {
-		place = "terminal"
-	}
-	return append([]string{Name, place, Limits(), path}, argv...)
-}
+// Arguments are the argv of a monitor.
+func Arguments() []string { return []string{Name, Limits()} }
 
 func init() {
 	switch {
-	case len(os.Args) > 4 && os.Args[0] == Name:
-		os.Exit(start(os.Args[1] == "terminal", os.Args[2], os.Args[3], os.Args[4:]))
+	case len(os.Args) == 2 && os.Args[0] == Name:
+		os.Exit(start(os.Args[1]))
 	case len(os.Args) == 3 && os.Args[0] == KeeperName:
 		os.Exit(keep(os.Args[1], os.Args[2] == "true"))
 	}
@@ -39,18 +32,19 @@ func init() {
 type monitor struct {
 	control     *os.File
 	ownTerminal bool
+	terminal    *os.File // the command's, where it is its own
 	command     *os.Process
 	resume      chan byte     // what to do with a command that stopped
 	done        chan struct{} // the runner is
 	abandoned   chan struct{} // the runner has ended without a word
 }
 
-func start(ownTerminal bool, limits, path string, argv []string) int {
+func start(limits string) int {
 	// The kernel ends the command with the thread that started it.
 	runtime.LockOSThread()
 	m := &monitor{
-		control: os.NewFile(ControlFD, "control"), ownTerminal: ownTerminal,
-		resume: make(chan byte), done: make(chan struct{}), abandoned: make(chan struct{}),
+		control: os.NewFile(ControlFD, "control"),
+		resume:  make(chan byte), done: make(chan struct{}), abandoned: make(chan struct{}),
 	}
 	syscall.CloseOnExec(ControlFD)
 	// What the command's processes leave behind becomes this one's child.
@@ -67,10 +61,19 @@ func start(ownTerminal bool, limits, path string, argv []string) int {
 			signal.Notify(make(chan os.Signal, 1), s)
 		}
 	}
-	var err error
-	m.command, err = os.StartProcess(path, argv, &os.ProcAttr{
-		Env: os.Environ(), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
-		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: ownTerminal},
+	job, err := receiveJob(m.control)
+	if err != nil {
+		return 1
+	}
+	if m.ownTerminal = job.OwnTerminal; m.ownTerminal {
+		m.terminal = job.Files[1]
+		if err := lead(m.terminal); err != nil {
+			return 1
+		}
+	}
+	m.command, err = os.StartProcess(job.Path, job.Argv, &os.ProcAttr{
+		Env: job.Env, Files: job.Files[:],
+		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: m.ownTerminal},
 	})
 	if err != nil {
 		var number syscall.Errno
@@ -80,10 +83,14 @@ func start(ownTerminal bool, limits, path string, argv []string) int {
 	}
 	signal.Ignore(append(named, nameless...)...)
 	RestoreLimits(m.command.Pid)
-	if ownTerminal {
-		setForeground(m.command.Pid)
-	} else {
-		releaseStreams()
+	if m.ownTerminal {
+		m.setForeground(m.command.Pid)
+	}
+	// The pipes have their end when the command has closed them.
+	for _, file := range job.Files {
+		if file != m.terminal {
+			file.Close()
+		}
 	}
 	// Where the runner is gone already, obey finds out.
 	_ = Message{HasStarted, uint32(m.command.Pid)}.Send(m.control)
@@ -97,17 +104,15 @@ func start(ownTerminal bool, limits, path string, argv []string) int {
 	return 0
 }
 
-// releaseStreams lets go of the pipes, which have their end when the command has
-// closed them.
-func releaseStreams() {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return
+// lead makes this process the leader of a session on the terminal.
+func lead(terminal *os.File) error {
+	if _, err := syscall.Setsid(); err != nil {
+		return err
 	}
-	for fd := range 3 {
-		_ = syscall.Dup3(int(null.Fd()), fd, syscall.O_CLOEXEC)
+	if _, _, err := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), syscall.TIOCSCTTY, 0); err != 0 {
+		return err
 	}
-	null.Close()
+	return nil
 }
 
 // obey does what the runner orders.
@@ -126,7 +131,7 @@ func (m *monitor) obey() {
 		case DoSignal:
 			_ = m.command.Signal(syscall.Signal(order.Number))
 		case DoContinue:
-			setForeground(m.command.Pid)
+			m.setForeground(m.command.Pid)
 			_ = syscall.Kill(-m.command.Pid, syscall.SIGCONT)
 			_ = Message{Kind: HasContinued}.Send(m.control)
 		case DoResume, DoWait:
@@ -161,7 +166,7 @@ func (m *monitor) watch() {
 			_ = m.command.Signal(syscall.SIGCONT)
 		case status.Continued():
 		case status.Stopped() && m.ownTerminal:
-			if early(status.StopSignal(), pid) {
+			if m.early(status.StopSignal()) {
 				_ = syscall.Kill(-pid, syscall.SIGCONT)
 			} else {
 				_ = Message{HasChanged, uint32(status)}.Send(m.control)
@@ -179,7 +184,7 @@ func (m *monitor) watch() {
 			if m.ownTerminal {
 				// When a session's leader ends, its foreground gets SIGHUP; what the
 				// command left behind should run on.
-				setForeground(syscall.Getpgrp())
+				m.setForeground(syscall.Getpgrp())
 			}
 			_ = Message{HasChanged, uint32(status)}.Send(m.control)
 			return
@@ -189,18 +194,18 @@ func (m *monitor) watch() {
 
 // early reports that the command was stopped because it asked for the terminal
 // before it had been made its foreground.
-func early(s syscall.Signal, pid int) bool {
+func (m *monitor) early(s syscall.Signal) bool {
 	if s != syscall.SIGTTIN && s != syscall.SIGTTOU {
 		return false
 	}
 	var group int32
-	_, _, err := syscall.Syscall(syscall.SYS_IOCTL, os.Stdout.Fd(), syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&group)))
-	return err == 0 && int(group) == pid
+	_, _, err := syscall.Syscall(syscall.SYS_IOCTL, m.terminal.Fd(), syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&group)))
+	return err == 0 && int(group) == m.command.Pid
 }
 
-func setForeground(group int) {
+func (m *monitor) setForeground(group int) {
 	number := int32(group)
-	_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, os.Stdout.Fd(), syscall.TIOCSPGRP, uintptr(unsafe.Pointer(&number)))
+	_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, m.terminal.Fd(), syscall.TIOCSPGRP, uintptr(unsafe.Pointer(&number)))
 }
 
 // endChildren ends what the command left behind. The children of what is killed
