@@ -20,12 +20,19 @@ type measured struct {
 	answers int
 	took    time.Duration
 	cpu     time.Duration
+	// database is the database's part of cpu.
+	database time.Duration
 }
 
 func (m measured) rate() float64 { return float64(m.answers) / m.took.Seconds() }
 
 // perAnswer is the CPU time of the server, and of its database, for one answer.
 func (m measured) perAnswer() float64 { return float64(m.cpu.Microseconds()) / float64(m.answers) }
+
+// databasePerAnswer is the part of a database that is a process of its own.
+func (m measured) databasePerAnswer() float64 {
+	return float64(m.database.Microseconds()) / float64(m.answers)
+}
 
 // warmUp comes before what is measured, for connections and caches.
 const warmUp = 200 * time.Millisecond
@@ -43,14 +50,14 @@ func load(tb testing.TB, target *process, requests func() []byte, connections in
 		group.Go(func() { counts[i], errs[i] = drive(target.addr, requests, begin, end) })
 	}
 	time.Sleep(time.Until(begin))
-	before := cpu(tb, append(pids, target.cmd.Process.Pid)...)
+	before, databaseBefore := cpu(tb, target.cmd.Process.Pid), cpu(tb, pids...)
 	time.Sleep(time.Until(end))
-	used := cpu(tb, append(pids, target.cmd.Process.Pid)...) - before
+	used, database := cpu(tb, target.cmd.Process.Pid)-before, cpu(tb, pids...)-databaseBefore
 	group.Wait()
 	if err := errors.Join(errs...); err != nil {
 		tb.Fatal(err)
 	}
-	m := measured{took: d, cpu: used}
+	m := measured{took: d, cpu: used + database, database: database}
 	for _, n := range counts {
 		m.answers += n
 	}

@@ -29,7 +29,7 @@ func BenchmarkResolve(b *testing.B) {
 			bare, point := startBare(b, answer), startPoint(b, s, answer)
 			for _, connections := range []int{16, 64} {
 				b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
-					var ofBare, ofPoint, rate, used, usedBare, usedPoint series
+					var ofBare, ofPoint, rate, used, usedDatabase, usedBare, usedPoint series
 					for b.Loop() {
 						limit := load(b, bare, s.resolves(), connections, turn)
 						question := load(b, point, s.resolves(), connections, turn, s.server)
@@ -38,6 +38,7 @@ func BenchmarkResolve(b *testing.B) {
 						ofPoint.add(got.rate() / question.rate())
 						rate.add(got.rate())
 						used.add(got.perAnswer())
+						usedDatabase.add(got.databasePerAnswer())
 						usedBare.add(limit.perAnswer())
 						usedPoint.add(question.perAnswer())
 					}
@@ -46,6 +47,7 @@ func BenchmarkResolve(b *testing.B) {
 					b.ReportMetric(ofPoint.median(), "of-point")
 					b.ReportMetric(rate.median(), "resolves/s")
 					b.ReportMetric(used.median(), "cpu-µs")
+					b.ReportMetric(usedDatabase.median(), "cpu-µs-database")
 					b.ReportMetric(usedBare.median(), "cpu-µs-bare")
 					b.ReportMetric(usedPoint.median(), "cpu-µs-point")
 				})

@@ -74,6 +74,7 @@ func chain(ctx context.Context, q querier, entries []audit.Entry) error {
 		if heads, _, err = lockHeads(ctx, q, teams); err != nil {
 			return auditFailed(err)
 		}
+		*q.heads = heads
 	}
 	rows := make([]auditRow, len(entries))
 	for i, e := range entries {
@@ -122,6 +123,23 @@ func appendSQLite(ctx context.Context, q querier, rows []auditRow) error {
 // appendPostgres writes all rows, and the heads, in one statement, whose text is
 // the same for any number of them.
 func appendPostgres(ctx context.Context, q querier, rows []auditRow) error {
+	_, err := q.exec(ctx, `WITH entry AS MATERIALIZED (
+			SELECT * FROM `+entryLists+`
+		), appended AS (
+			INSERT INTO audit_entries (`+entryColumns+`) SELECT `+entryColumns+` FROM entry
+		), last AS (
+			SELECT DISTINCT ON (team_id) team_id, seq, hash FROM entry ORDER BY team_id, seq DESC
+		)
+		UPDATE audit_chains SET seq = last.seq, hash = last.hash FROM last WHERE audit_chains.team_id = last.team_id`, listsOf(rows)...)
+	return err
+}
+
+// entryLists are entries as PostgreSQL takes them: a list of each column.
+const entryLists = `unnest(?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[],
+	?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bytea[]) AS entry(` + entryColumns + `)`
+
+// listsOf are the parameters of entryLists.
+func listsOf(rows []auditRow) []any {
 	values := make([][]any, len(rows))
 	for i, r := range rows {
 		values[i] = r.values()
@@ -137,16 +155,7 @@ func appendPostgres(ctx context.Context, q querier, rows []auditRow) error {
 			lists[column] = pq.ByteaArray(columnOf[[]byte](values, column))
 		}
 	}
-	_, err := q.exec(ctx, `WITH entry AS MATERIALIZED (
-			SELECT * FROM unnest(?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[],
-				?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::bytea[]) AS entry(`+entryColumns+`)
-		), appended AS (
-			INSERT INTO audit_entries (`+entryColumns+`) SELECT `+entryColumns+` FROM entry
-		), last AS (
-			SELECT DISTINCT ON (team_id) team_id, seq, hash FROM entry ORDER BY team_id, seq DESC
-		)
-		UPDATE audit_chains SET seq = last.seq, hash = last.hash FROM last WHERE audit_chains.team_id = last.team_id`, lists...)
-	return err
+	return lists
 }
 
 func columnOf[T any](rows [][]any, column int) []T {

@@ -43,6 +43,8 @@ type DB struct {
 	keys        *groups[keyQuery, answer[keyFound]]
 	disclosures *kept[runQuery, *secret.Disclosure]
 	keptKeys    *kept[keyQuery, keyFound]
+	// heads are the ends of chains as this instance last saw them.
+	heads *lru.Cache[string, seenHead]
 	// keyUses is when keys were last used, by id, as far as this instance knows.
 	keyUses *lru.Cache[string, time.Time]
 	// Of PostgreSQL alone.
@@ -63,6 +65,7 @@ func ready(ctx context.Context, d *DB) (*DB, error) {
 	d.committer = newCommitter(d.appendGroup)
 	d.disclosures, d.keptKeys = newKept[runQuery, *secret.Disclosure](maxDisclosures), newKept[keyQuery, keyFound](maxKeptKeys)
 	d.keyUses, _ = lru.New[string, time.Time](maxKeptKeys / keptKeySize) // only a size below 1 is refused
+	d.heads, _ = lru.New[string, seenHead](maxHeads)                     // only a size below 1 is refused
 	d.runs = reading(d, func(ctx context.Context, wanted []runQuery) ([]answer[secret.RunData], error) {
 		return readRuns(ctx, d.statement(), wanted)
 	})
@@ -224,10 +227,11 @@ func (d *DB) commit(ctx context.Context, changes bool, fn func(querier) error) e
 		return fn(j.q)
 	}
 	scrub, changed := false, false
+	var heads map[string]audit.Head
 	err := d.retry(ctx, func() error {
-		scrub = false
+		scrub, heads = false, nil
 		return d.transact(ctx, d.writer, nil, func(q querier) (err error) {
-			q.entries, q.heads, q.scrub = new([]audit.Entry), new(map[string]audit.Head), &scrub
+			q.entries, q.heads, q.scrub = new([]audit.Entry), &heads, &scrub
 			if err := fn(q); err != nil {
 				return err
 			}
@@ -242,6 +246,11 @@ func (d *DB) commit(ctx context.Context, changes bool, fn func(querier) error) e
 			return chain(ctx, q, *q.entries)
 		})
 	})
+	for team, head := range heads {
+		if err == nil {
+			d.saw(team, head)
+		}
+	}
 	if err == nil && changed && d.changed != nil {
 		d.changed()
 	}
@@ -331,10 +340,27 @@ func (d *DB) transact(ctx context.Context, pool *sqlx.DB, opts *sql.TxOptions, f
 	if err == nil || answered(err) {
 		return failure(ctx, err)
 	}
+	return uncertainly(fmt.Errorf("commit: %w", err))
+}
+
+// uncertainly says that nobody knows whether something was done.
+func uncertainly(cause error) error {
 	return &problem.Error{
 		Code: problem.Unavailable, Detail: "The database was lost at the last moment, so it is not certain that this was done. Look before you try again.",
-		Cause: &uncertain{fmt.Errorf("commit: %w", err)},
+		Cause: &uncertain{cause},
 	}
+}
+
+// connection takes one of PostgreSQL's for a statement that commits itself. It
+// waits for it only so long.
+func (d *DB) connection(ctx context.Context) (*sql.Conn, error) {
+	within, cancel := context.WithTimeoutCause(ctx, d.limits.acquire(), errBusy)
+	defer cancel()
+	conn, err := d.writer.Conn(within)
+	if err != nil && context.Cause(within) == errBusy {
+		err = errors.Join(errBusy, err)
+	}
+	return conn, err
 }
 
 // begin waits for a connection only so long.

@@ -59,6 +59,12 @@ func (k *kept[Q, A]) get(question Q, revisions map[string]int64) (value A, ok bo
 	return a.value, true
 }
 
+// last is the answer that is kept, with the revision that it is true of.
+func (k *kept[Q, A]) last(question Q) (value A, revision int64, ok bool) {
+	a, ok := k.answers.Get(question)
+	return a.value, a.revision, ok
+}
+
 // team is whose answer is kept; empty for none.
 func (k *kept[Q, A]) team(question Q) string {
 	a, _ := k.answers.Peek(question)

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"infsh/audit"
@@ -34,20 +35,49 @@ func (s *Secrets) RecordRun(ctx context.Context, team, namespace, name, versionI
 }
 
 // recordRuns answers a group of runs, and writes their entries.
-func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) (out []answer[*secret.Disclosure], err error) {
+func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) ([]answer[*secret.Disclosure], error) {
 	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
-	err = d.record(ctx, func(q querier) error {
-		if out, err = d.decide(ctx, q, wanted); err != nil {
+	out := make([]answer[*secret.Disclosure], len(wanted))
+	rest, unsure, err := d.recordAhead(ctx, wanted, out)
+	if err != nil {
+		return nil, auditFailed(err)
+	}
+	if len(rest) == 0 {
+		return out, nil
+	}
+	others := make([]recordQuery, len(rest))
+	for n, i := range rest {
+		others[n] = wanted[i]
+	}
+	var decided []answer[*secret.Disclosure]
+	err = d.record(ctx, func(q querier) (err error) {
+		if decided, err = d.decide(ctx, q, others); err != nil {
 			return err
 		}
-		for i, w := range wanted {
-			*q.entries = append(*q.entries, secret.Concluded(w.begun, out[i].value, out[i].err))
+		written, err := writtenAhead(ctx, q, unsure)
+		if err != nil {
+			return err
+		}
+		for n, w := range others {
+			if disclosure, ok := written[rest[n]]; ok {
+				decided[n] = answer[*secret.Disclosure]{value: disclosure}
+				continue
+			}
+			*q.entries = append(*q.entries, secret.Concluded(w.begun, decided[n].value, decided[n].err))
 		}
 		return nil
 	})
 	if err != nil {
+		if len(unsure) > 0 {
+			// Without the error's own kind: nobody is to ask for these runs again.
+			err = errors.New(err.Error())
+			return nil, uncertainly(err)
+		}
 		return nil, auditFailed(err)
+	}
+	for n, i := range rest {
+		out[i] = decided[n]
 	}
 	return out, nil
 }
