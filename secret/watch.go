@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"infsh/audit"
+	"infsh/envvar"
 	"infsh/problem"
 	"infsh/team"
 )
@@ -42,6 +43,10 @@ func (s *Service) RunState(ctx context.Context, actor team.Actor, run Run) (stri
 	if err != nil {
 		return "", err
 	}
+	ids, err := s.idsOf(ctx, actor, data.Held)
+	if err != nil {
+		return "", err
+	}
 	h := sha256.New()
 	add := func(parts ...string) {
 		for _, p := range parts {
@@ -52,8 +57,31 @@ func (s *Service) RunState(ctx context.Context, actor team.Actor, run Run) (stri
 	add(actor.TeamID(), data.VersionID)
 	for _, declared := range slices.Sorted(maps.Keys(data.Held)) {
 		held := data.Held[declared]
-		add(string(declared), held.ID)
+		add(string(declared), ids[held.Key])
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(held.Version)))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16]), nil
+}
+
+// idsOf reads the ids of the secrets that a run would receive, which its data lacks:
+// one that was deleted and set anew has the numbers of before. That these are read
+// a moment later misses nothing, since whoever is told of a state resolves after it.
+func (s *Service) idsOf(ctx context.Context, actor team.Actor, held map[envvar.Key]Held) (map[envvar.Key]string, error) {
+	keys := make([]envvar.Key, 0, len(held))
+	for _, h := range held {
+		keys = append(keys, h.Key)
+	}
+	ids := make(map[envvar.Key]string, len(keys))
+	if len(keys) == 0 {
+		return ids, nil
+	}
+	slices.Sort(keys)
+	err := s.store.View(ctx, func(r Reader) error {
+		rows, err := r.Current(ctx, actor.TeamID(), slices.Compact(keys))
+		for _, row := range rows {
+			ids[row.Key] = row.ID
+		}
+		return err
+	})
+	return ids, err
 }
