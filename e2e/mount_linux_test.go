@@ -2,13 +2,18 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
 )
 
 // onTmpfs returns a folder on a tmpfs that is the test's own.
@@ -77,6 +82,46 @@ func TestMountIsRemoved(t *testing.T) {
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("left: %v, %v", entries, err)
 	}
+}
+
+// On a terminal, too, where the command is a job of its own.
+func TestMountOnATerminalIsRemoved(t *testing.T) {
+	t.Parallel()
+	s, ada := mountServer(t)
+	dir := filepath.Join(onTmpfs(t), "secrets")
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watching{t: t, out: &lockedBuffer{}, err: &lockedBuffer{}, exited: make(chan error, 1)}
+	w.cmd = exec.Command(infsh, "run", "--app", "acme/agent", "--mount", dir, "--", "sh", "-c", `[ -t 0 ] && [ -t 1 ] && echo "on a terminal, process $$"; `+mountedAgent)
+	w.cmd.Env = cleanEnv("INFSH_URL="+s.URL, "INFSH_API_KEY="+ada.APIKey)
+	w.cmd.Stdin, w.cmd.Stdout, w.cmd.Stderr = slave, slave, slave
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := w.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	read := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(w.out, master) // until the terminal is gone
+		close(read)
+	}()
+	go func() { w.exited <- w.cmd.Wait() }()
+	t.Cleanup(func() { _ = w.cmd.Process.Kill(); <-read; master.Close() })
+	w.until(w.out, "on a terminal, process ")
+	w.until(w.out, "file <[redacted]> of 22")
+	var pid int
+	_, after, _ := strings.Cut(w.out.String(), "on a terminal, process ")
+	if _, err := fmt.Sscan(after, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	w.code()
+	gone(t, dir)
+	gone(t, fmt.Sprintf("/proc/%d", pid))
 }
 
 // A change rewrites the files, and then tells or restarts the command; the new
