@@ -75,6 +75,11 @@ there the last answer is kept, encrypted with a key from the credential, and is
 used with a warning as long as it is not older than --max-stale. A server that
 answers and refuses is never overruled. "infsh logout" deletes what is kept.
 
+This holds on Linux. On macOS and Windows the command has no terminal of its own,
+there is no --mount and no --agent, this program's memory is not kept from other
+processes of the same user, and the command outlives it when it is killed; on
+Windows no signals are passed on.
+
 If a required secret is missing, or waits for the team's approval, nothing
 starts, and the exit code is 3.
 Otherwise it is the command's, or 128+N if that died of signal N.`,
@@ -117,8 +122,11 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			if err := runner.Harden(); err != nil {
 				return err
 			}
-			prepared := runner.Prepare()
-			defer prepared.Close()
+			var prepared *runner.Prepared
+			if !watch { // whose first start waits for more than the resolve
+				prepared = runner.Prepare()
+				defer prepared.Close()
+			}
 			request := api.ResolveRequest{RunID: uuid.NewString()}
 			if app != "" {
 				var err error

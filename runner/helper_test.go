@@ -49,6 +49,7 @@ func init() {
 		"cat":      func([]string) int { _, err := io.Copy(os.Stdout, os.Stdin); return failed(err) },
 		"stdin":    helpStdin,
 		"signals":  helpSignals,
+		"prepared": helpPrepared,
 		"sleep":    func([]string) int { fmt.Println("asleep"); time.Sleep(time.Minute); return 0 },
 		"leave":    helpLeave,
 		"limits":   helpLimits,
@@ -175,9 +176,25 @@ func helpRun(args []string) int {
 		Secrets:    []redact.Needle{{Key: "API_TOKEN", Value: redact.NewValue("tok-0123456789")}},
 		Credential: redact.NewValue("infsh_0123456789"),
 		Warn:       func(s string) { fmt.Fprintln(os.Stderr, s) },
+		Prepared:   runner.Prepare(),
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
+	}
+	return code
+}
+
+// prepared waits for a line before it runs a command.
+func helpPrepared(args []string) int {
+	prepared := runner.Prepare()
+	defer prepared.Close()
+	fmt.Println("ready")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return 3
+	}
+	code, err := runner.Run(context.Background(), runner.Command{Argv: args, Env: os.Environ(), Stdout: os.Stdout, Prepared: prepared})
+	if err != nil {
+		return failed(err)
 	}
 	return code
 }

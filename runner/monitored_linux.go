@@ -79,43 +79,6 @@ func (m *monitored) abandon() {
 	_, _ = m.monitor.Wait()
 }
 
-// Prepared is the process that watches a command, started before the command and
-// its secrets are known.
-type Prepared struct {
-	started chan *monitored // has one value, or nil, until it is taken
-}
-
-// Prepare starts what a [Run] needs, whatever its command, so that it starts while
-// other things are waited for.
-func Prepare() *Prepared {
-	p := &Prepared{started: make(chan *monitored, 1)}
-	if Harden() != nil || closeOnExec() != nil {
-		close(p.started) // Run says what is wrong
-		return p
-	}
-	go func() {
-		m, _ := startMonitor()
-		p.started <- m
-		close(p.started)
-	}()
-	return p
-}
-
-// take returns nil where there is none, or not any more.
-func (p *Prepared) take() *monitored {
-	if p == nil {
-		return nil
-	}
-	return <-p.started
-}
-
-// Close ends what was prepared and not used by a run.
-func (p *Prepared) Close() {
-	if m := p.take(); m != nil {
-		m.abandon()
-	}
-}
-
 // order sends an order. It fails only where the command has ended.
 func (m *monitored) order(kind byte, number uint32) {
 	m.orders.Lock()

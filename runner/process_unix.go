@@ -42,16 +42,21 @@ type process struct {
 
 // startHere starts cmd, whose files must all be *os.File.
 func startHere(cmd *exec.Cmd, term *terminal, prepared *Prepared) (*process, error) {
-	p := &process{term: term, signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{})}
-	// Before the start, lest a signal end this process in between.
-	named, _ := monitor.Catchable()
-	signal.Notify(p.signals, named...)
+	// The signals before the start, lest one end this process in between.
+	p := &process{term: term, signals: prepared.catch(), stop: make(chan struct{}), ended: make(chan struct{})}
 	var err error
 	if p.child, err = startChild(cmd, prepared); err != nil {
 		signal.Stop(p.signals)
 		return nil, err
 	}
 	return p, nil
+}
+
+func catchNamed() chan os.Signal {
+	signals := make(chan os.Signal, 64)
+	named, _ := monitor.Catchable()
+	signal.Notify(signals, named...)
+	return signals
 }
 
 // startDirect starts the command as a child of this process. The goroutine keeps its

@@ -30,10 +30,8 @@ type supervised struct {
 func startSupervised(cmd *exec.Cmd, term *terminal, prepared *Prepared) (*supervised, error) {
 	s := &supervised{
 		term: term,
-		seen: make(chan struct{}, 1), signals: make(chan os.Signal, 64), stop: make(chan struct{}), ended: make(chan struct{}),
+		seen: make(chan struct{}, 1), signals: prepared.catch(), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
-	named, _ := monitor.Catchable()
-	signal.Notify(s.signals, named...)
 	fail := func(err error) (*supervised, error) {
 		signal.Stop(s.signals)
 		return nil, err
