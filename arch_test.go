@@ -148,6 +148,7 @@ var revealers = map[string]string{
 	"cli/webhooks.go":           "prints a new signing secret, once",
 	"webhook/service.go":        "encrypts a signing secret",
 	"webhook/sign.go":           "signs messages",
+	"handlers/page_reveal.go":   "shows a value for half a minute to who may see it and has proved who they are",
 	"handlers/page_webhooks.go": "shows a new signing secret, once",
 	"serve.go":                  "prints the setup link",
 }

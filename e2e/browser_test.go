@@ -49,6 +49,7 @@ func TestBrowser(t *testing.T) {
 		{"a denied command line gets nothing", deviceDenied},
 		{"secrets are deleted together, and come back", deletingMany},
 		{"a .env file is previewed and imported", importing},
+		{"a value is revealed for half a minute, to who may see it", revealing},
 		{"a long list has pages and an order, which its address keeps", longList},
 		{"a failed check leads to the form and back", failedCheck},
 		{"an owner approves, binds, denies and revokes what an app may have", decidingGrants},

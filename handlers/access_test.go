@@ -68,6 +68,7 @@ POST   /settings/secrets/{key}                   login 404   403    ok    ok    
 PUT    /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
 DELETE /settings/secrets/{key}                   login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/rollback          login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/secrets/{key}/reveal            login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/activate          login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/suggestions                     login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/reminders         login 404   403    ok    ok    login   login  login  login login login
@@ -207,6 +208,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/secrets":                        {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
 	"GET /settings/live":                            {path: "/settings/live?team=$team&since=0&seconds=0"},
 	"GET /settings/find":                            {path: "/settings/find?q=a"},
+	"POST /settings/secrets/{key}/reveal":           {path: "/settings/secrets/OPENAI_API_KEY/reveal"},
 	"POST /settings/import":                         {body: "value=FAL_KEY%3Dfal-CANARY-submitted&act=import"},
 	"POST /settings/deletions":                      {body: "key=OPENAI_API_KEY&key=HF_TOKEN&confirmed=true"},
 	"POST /settings/deletions/{id}/undo":            {path: "/settings/deletions/$deletion/undo"},
@@ -536,7 +538,7 @@ func outcome(res *httptest.ResponseRecorder) string {
 }
 
 // disclosing are the routes whose answer holds a value, for who may have it.
-var disclosing = []string{"GET /api/secrets/reveal/{key}", "POST /internal/v1/resolve"}
+var disclosing = []string{"GET /api/secrets/reveal/{key}", "POST /settings/secrets/{key}/reveal", "POST /internal/v1/resolve"}
 
 func (w *world) searchCanaries(at string, row matrixRow, res *httptest.ResponseRecorder) {
 	w.t.Helper()

@@ -295,6 +295,7 @@ func (s *server) secretDetail(w http.ResponseWriter, r *http.Request, session au
 	}
 	model.Row = s.secretRow(found, "")
 	model.CanEdit = session.Actor.Can(team.SetSecret)
+	model.CanReveal = session.Actor.Can(team.RevealSecret) && found.Version > 0
 	model.Edit = views.EditSecret{Key: key, Description: found.Description, Masked: found.Masked, Version: int(found.Version), Staged: int(found.StagedVersion)}
 	model.LifeForm = lifeForm(found)
 	if found.Key.Risk() == envvar.Risky {

@@ -129,6 +129,7 @@ const (
 	flashChanged     flashKind = "changed"
 	flashDeleted     flashKind = "deleted"
 	flashDeletedAll  flashKind = "deleted_all"
+	flashHidden      flashKind = "hidden"
 	flashImported    flashKind = "imported"
 	flashRestored    flashKind = "restored"
 	flashRestoredAll flashKind = "restored_all"
@@ -169,6 +170,7 @@ var flashWords = map[flashKind]string{
 	flashChanged:     "%s was saved.",
 	flashDeleted:     "%s was deleted, with all its versions.",
 	flashDeletedAll:  "%s were deleted, with all their versions.",
+	flashHidden:      "The value of %s is hidden again.",
 	flashImported:    "Imported: %s.",
 	flashRestored:    "%s is back, with all its versions.",
 	flashRestoredAll: "%s are back, with all their versions.",

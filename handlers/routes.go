@@ -115,6 +115,7 @@ func (s *server) routes() []route {
 		pg("PUT", "/settings/secrets/{key}", s.editSecretForm),
 		pg("DELETE", "/settings/secrets/{key}", s.deleteSecretForm),
 		pg("POST", "/settings/secrets/{key}/rollback", s.rollbackSecretForm),
+		sure("/settings/secrets/{key}/reveal", "see the value of a secret", s.revealSecretForm),
 		pg("POST", "/settings/secrets/{key}/activate", s.activateSecretForm),
 		pg("POST", "/settings/secrets/{key}/reminders", s.remindersForm),
 		pg("GET", "/settings/apps", s.appsPage),

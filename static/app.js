@@ -17,6 +17,8 @@ function makeModal(dialog, again) {
   const field = dialog.querySelector("[autofocus]");
   (wrong?.matches("fieldset") ? wrong.querySelector("input") : wrong ?? field)?.focus();
   dialog.addEventListener("close", () => afterClose(dialog), { once: true });
+  const shown = dialog.querySelector("[data-hide]");
+  if (shown) setTimeout(() => dialog.close(), 1000 * shown.dataset.hide);
 }
 
 function afterClose(dialog) {
@@ -46,9 +48,12 @@ document.addEventListener("click", (event) => {
   dialog.close();
 });
 
+// A form is sent by one of its buttons.
+const controlOf = ({ detail }) => detail.requestConfig.triggeringEvent?.submitter?.id || detail.requestConfig.elt.id;
+
 document.addEventListener("htmx:beforeRequest", (event) => {
   const source = event.detail.elt;
-  if (event.detail.target?.id === "dialog" && !source.closest("dialog")) opener = source.id;
+  if (event.detail.target?.id === "dialog" && !source.closest("dialog")) opener = controlOf(event);
 });
 
 // A refused form comes back without the secret, which never leaves the server
@@ -58,7 +63,7 @@ let typed = null;
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target?.id !== "dialog") return;
   const source = event.detail.requestConfig.elt;
-  if (!source.closest("dialog")) opener = source.id; // also where the server chose the dialog
+  if (!source.closest("dialog")) opener = controlOf(event); // also where the server chose the dialog
   document.body.append(byId("toasts"));
   const refused = event.detail.xhr.status >= 400;
   typed = refused ? document.querySelector("#dialog textarea[name=value]")?.value : null;
@@ -88,6 +93,7 @@ if (initial) makeModal(initial, false);
 // ---- Secrets do not linger -----------------------------------------------
 
 window.addEventListener("pagehide", () => {
+  for (const shown of document.querySelectorAll("[data-hide]")) shown.remove();
   for (const field of document.querySelectorAll("textarea[name=value], input[type=file]")) field.value = "";
 });
 window.addEventListener("pageshow", (event) => {
@@ -97,9 +103,9 @@ window.addEventListener("pageshow", (event) => {
 // ---- Copying -------------------------------------------------------------
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
+  const button = event.target.closest("[data-copy], [data-copy-of]");
   if (!button) return;
-  const done = await copy(button.dataset.copy, button);
+  const done = await copy(button.dataset.copy ?? byId(button.dataset.copyOf).textContent, button);
   toast(done ? "Copied" : "Copying is not allowed here: select the text instead", done ? "success" : "warning");
 });
 

@@ -59,7 +59,7 @@ function update() {
   return running;
 }
 
-async function refresh() {
+async function refresh(once = false) {
   const at = location.href;
   let answer, text;
   try {
@@ -70,6 +70,11 @@ async function refresh() {
   }
   if (answer.status >= 500 || answer.status === 429) return false;
   if (answer.headers.has("HX-Redirect")) {
+    if (!once) {
+      // The session may just have been given another cookie, here or in another tab.
+      await new Promise((wait) => setTimeout(wait, 1000));
+      return refresh(true);
+    }
     end();
     location.assign(answer.headers.get("HX-Redirect"));
     return true;

@@ -445,6 +445,7 @@ func samplePartials() []sample {
 		{"AddSecretDialog", AddSecretDialog(p, AddSecret{Known: sampleKnown, List: ListState{Query: hostile}})},
 		{"NameAdviceView", NameAdviceView(NameAdvice{Advice: hostile, Refused: hostile, Risky: hostile, Exists: hostile, EditURL: "/settings/secrets/A", CaseTwin: "a"})},
 		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", List: ListState{Query: "a"}, Errors: FieldErrors{"value": "The value is empty."}})},
+		{"RevealDialog", RevealDialog(Revealed{Key: "OPENAI_API_KEY", Version: 3, Value: hostile, Seconds: 30})},
 		{"ImportPreviewView", ImportPreviewView(sampleImport())},
 		{"DeleteSecretsDialog", DeleteSecretsDialog(p, *sampleDeletions())},
 		{"undoToast", undoToast(Undo{ID: "0", CSRF: "csrf-token", Team: "team-acme", Message: "FAL_KEY was deleted."})},

@@ -127,13 +127,15 @@ func (a AppRef) URL() string { return "/settings/apps/" + a.Name }
 
 // SecretDetail is one secret with its history.
 type SecretDetail struct {
-	Row      SecretRow
-	CanEdit  bool
-	Edit     EditSecret // the form in the page
-	Uses     Uses
-	History  []SecretVersion // newest first
-	Delete   *DeleteSecret   // the dialog is open
-	LifeForm LifeForm
+	CanReveal bool      // the actor may see the value, and there is one in use
+	Reveal    *Revealed // the value is shown
+	Row       SecretRow
+	CanEdit   bool
+	Edit      EditSecret // the form in the page
+	Uses      Uses
+	History   []SecretVersion // newest first
+	Delete    *DeleteSecret   // the dialog is open
+	LifeForm  LifeForm
 }
 
 // VersionState is what a version is for now, as the API names it.

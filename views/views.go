@@ -4,7 +4,8 @@
 // decided: who may do what, which words an error has, which rows match. Nothing
 // in this package can name the type that holds a secret's plaintext. The two
 // strings that must reach a person once, a new API key and the code of a device
-// login, are fields of their own: [NewAPIKey].Token and [DeviceForm].Code.
+// login, are fields of their own: [NewAPIKey].Token and [DeviceForm].Code. So is
+// a value that a person asked to see: [Revealed].Value.
 //
 // Every page works without JavaScript by plain links and forms. With it, htmx
 // fetches the same addresses and swaps the partials of this package.
