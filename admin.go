@@ -28,7 +28,7 @@ func adminCommand() *cobra.Command {
 			return cli.Usage("name a command, such as `infsh admin create-user`")
 		},
 	}
-	cmd.AddCommand(createUserCommand(), setPasswordCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand())
+	cmd.AddCommand(createUserCommand(), setPasswordCommand(), resetFactorsCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand())
 	return cmd
 }
 
@@ -102,7 +102,7 @@ func createUser(cmd *cobra.Command, email, teamName string, password redact.Valu
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: there was no store here, so a new one was made (data dir %s). If a server runs elsewhere, name its --data-dir.\n", s.dataDir)
 	}
 
-	services := newServices(st, false)
+	services := newServices(st, nil)
 	operator := auth.Operator(operatorName())
 	made, err := services.Accounts.CreateUser(ctx, operator, email, teamName, password)
 	if err != nil {

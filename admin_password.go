@@ -42,7 +42,7 @@ once.`,
 				return err
 			}
 			defer func() { _ = st.db.Close() }()
-			if err := newServices(st, false).Sessions.ResetPassword(cmd.Context(), auth.Operator(operatorName()), email, password); err != nil {
+			if err := newServices(st, nil).Sessions.ResetPassword(cmd.Context(), auth.Operator(operatorName()), email, password); err != nil {
 				return err
 			}
 			if passwordStdin {

@@ -109,7 +109,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 		publicURL = urlOf(main.Addr())
 	}
 	limit := conns.New(mostConnections())
-	services := newServices(st, publicURL.Scheme == "https")
+	services := newServices(st, publicURL)
 	services.Feed, services.Entries = feed.New(st.db, log), feed.New(st.db.Heads(), log)
 	guard := webhook.Guard{AllowPrivate: s.webhookPrivate}
 	services.Webhooks = webhook.NewService(st.db.Webhooks(), st.kek, guard)
@@ -167,10 +167,11 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	return err
 }
 
-// newServices makes the domain over an open store.
-func newServices(st *store, secure bool) handlers.Services {
+// newServices makes the domain over an open store, for the site of the public
+// URL; nil for a command of the operator.
+func newServices(st *store, site *url.URL) handlers.Services {
 	passwords := auth.NewPasswords()
-	sessions := auth.NewSessions(st.db.Auth(), passwords, secure)
+	sessions := auth.NewSessions(st.db.Auth(), passwords, st.kek, site)
 	return handlers.Services{
 		Accounts:      account.NewService(st.db.Accounts(), st.kek, passwords),
 		Sessions:      sessions,

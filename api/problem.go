@@ -18,6 +18,7 @@ const (
 	TitleScopeRequired      = "scope_required"
 	TitleWrongTeam          = "wrong_team"
 	TitleConfirmationNeeded = "confirmation_needed"
+	TitleSecondFactorNeeded = "second_factor_needed"
 	TitleNotFound           = "not_found"
 	TitleSecretNotFound     = "secret_not_found"
 	TitleConflict           = "conflict"

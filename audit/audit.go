@@ -39,9 +39,14 @@ const (
 	// ActConfirm is proving again who one is; the target says by what.
 	ActConfirm        = "session.confirm"
 	ActChangePassword = "account.password"
-	ActDeviceApprove  = "device.approve"
-	ActDeviceDeny     = "device.deny"
-	ActDeviceLogin    = "device.login"
+	// Second factors; the target names them.
+	ActAddFactor     = "account.factor_add"
+	ActRemoveFactor  = "account.factor_remove"
+	ActRecoveryCodes = "account.recovery_codes"
+	ActResetFactors  = "account.factors_reset"
+	ActDeviceApprove = "device.approve"
+	ActDeviceDeny    = "device.deny"
+	ActDeviceLogin   = "device.login"
 	// ActRevokedKey is an attempt with an API key that was revoked.
 	ActRevokedKey = "apikey.use_revoked"
 	// The keys, which the operator replaces. The target names them.
@@ -51,6 +56,16 @@ const (
 	ActDEKRotationStart = "dek.rotation_start"
 	ActRotateDEK        = "dek.rotate"
 )
+
+// OwnAct reports whether an act is one of a person on how they sign in, and
+// changes nothing that others see of the team but its log.
+func OwnAct(action string) bool {
+	switch action {
+	case ActLogin, ActSwitchTeam, ActConfirm, ActAddFactor, ActRemoveFactor, ActRecoveryCodes:
+		return true
+	}
+	return false
+}
 
 // KeyVersion names a version of a secret that was handed out or made.
 type KeyVersion struct {

@@ -2,13 +2,13 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"infsh/account"
 	"infsh/audit"
 	"infsh/problem"
-	"infsh/redact"
 	"infsh/team"
 )
 
@@ -28,42 +28,65 @@ func (s *Sessions) Confirmed(cur Session) error {
 	return problem.New(problem.ConfirmationNeeded, "Confirm that it is you. It is more than %d minutes ago that you last did.", int(ConfirmWindow.Minutes()))
 }
 
-// Proof is what a person shows to prove who they are.
-type Proof struct {
-	Password redact.Value
-}
-
 // Confirm proves anew that the session is its person's. It counts as a sign-in
 // does, against guesses too, and changes the session's cookie, so that a copy
 // of the old one is worth nothing afterwards (OWASP ASVS 5.0, 7.2.4). The
-// session that it returns is the same one, confirmed.
+// session stays the same one, and is confirmed from its next request on.
 //
-// Errors: problem.InvalidField (field password), problem.RateLimited and
+// Errors: problem.InvalidField (fields password, code, credential), problem.RateLimited and
 // problem.Unavailable with RetryAfter, and those of audit.Guard.
-func (s *Sessions) Confirm(w http.ResponseWriter, r *http.Request, cur Session, proof Proof) (Session, error) {
+func (s *Sessions) Confirm(w http.ResponseWriter, r *http.Request, cur Session, proof Proof) error {
 	ctx, actor := r.Context(), cur.Actor
 	if err := audit.Guard(ctx, s.store, actor, team.ChangeSelf, audit.ActConfirm); err != nil {
-		return Session{}, err
+		return err
 	}
-	person, try, err := s.identify(ctx, actor.Email(), account.Origin{RemoteAddr: actor.RemoteAddr()})
+	proved, err := s.proof(ctx, cur, proof)
+	if err == nil {
+		now := s.now()
+		cookie := random256()
+		gs := s.fresh(r, &state{token: cookie, record: SessionRecord{ExpiresAt: cur.ExpiresAt}, change: func(ctx context.Context, tx Tx) error {
+			if err := proved.use(ctx, tx); err != nil {
+				return err
+			}
+			if err := tx.RotateSession(ctx, cur.ID, hashToken(cookie), now); err != nil {
+				return err
+			}
+			return tx.AppendAudit(ctx, audit.By(actor, audit.ActConfirm, proved.by, audit.Allowed))
+		}})
+		if err = s.Save(r, w, gs); err == nil {
+			return nil
+		}
+	}
+	if errors.Is(err, problem.InvalidField) {
+		entry := audit.By(actor, audit.ActConfirm, proof.kind(), audit.Failed)
+		entry.Reason = map[string]string{byPassword: reasonPassword, byApp: reasonCode, byPasskey: reasonPasskey}[proof.kind()]
+		if err := s.store.AppendAudit(ctx, entry); err != nil {
+			return unrecorded(err)
+		}
+	}
+	return err
+}
+
+// proof checks what the session's person shows.
+func (s *Sessions) proof(ctx context.Context, cur Session, proof Proof) (shown, error) {
+	actor := cur.Actor
+	from := account.Origin{RemoteAddr: actor.RemoteAddr()}
+	if proof.kind() != byPassword {
+		return s.second(ctx, ofSession(toConfirm, cur.ID), actor.UserID(), proof, from)
+	}
+	person, try, err := s.identify(ctx, actor.Email(), from)
 	if err != nil {
-		return Session{}, err
+		return shown{}, err
 	}
 	match, err := s.passwords.Verify(ctx, person.PasswordHash, proof.Password)
 	if err != nil {
-		return Session{}, s.untried(ctx, try, err)
+		return shown{}, s.untried(ctx, try, err)
 	}
 	wrong := problem.Invalid("password", "this is not your password")
 	if !match {
-		entry := audit.By(actor, audit.ActConfirm, provedByPassword, audit.Failed)
-		entry.Reason = reasonPassword
-		if err := s.store.AppendAudit(ctx, entry); err != nil {
-			return Session{}, unrecorded(err)
-		}
-		return Session{}, wrong
+		return shown{}, wrong
 	}
-	cookie, now := random256(), s.now()
-	gs := s.fresh(r, &state{token: cookie, record: SessionRecord{ExpiresAt: cur.ExpiresAt}, change: func(ctx context.Context, tx Tx) error {
+	return shown{by: byPassword, use: func(ctx context.Context, tx Tx) error {
 		// A password that was changed while it was being verified is wrong.
 		hash, err := tx.PasswordHash(ctx, actor.UserID())
 		if err != nil {
@@ -72,20 +95,17 @@ func (s *Sessions) Confirm(w http.ResponseWriter, r *http.Request, cur Session, 
 		if hash != person.PasswordHash {
 			return wrong
 		}
-		if err := tx.RotateSession(ctx, cur.ID, hashToken(cookie), now); err != nil {
-			return err
-		}
-		if err := try.succeed(ctx, tx); err != nil {
-			return err
-		}
-		return tx.AppendAudit(ctx, audit.By(actor, audit.ActConfirm, provedByPassword, audit.Allowed))
-	}})
-	if err := s.Save(r, w, gs); err != nil {
-		return Session{}, err
-	}
-	cur.ConfirmedAt = now
-	return cur, nil
+		return try.succeed(ctx, tx)
+	}}, nil
 }
 
-// How a person has proved who they are, as the audit log has it.
-const provedByPassword = "password"
+// kind is what the proof is taken for.
+func (p Proof) kind() string {
+	switch {
+	case len(p.Credential) > 0:
+		return byPasskey
+	case p.Code.Len() > 0:
+		return byApp
+	}
+	return byPassword
+}

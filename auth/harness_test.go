@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -48,7 +49,7 @@ func newWorld(t *testing.T, d *dbtest.Database) *world {
 	}
 	w := &world{t: t, d: d, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), hasher: auth.NewCheapPasswords(4, 5*time.Second)}
 	w.accounts = account.NewService(d.Accounts(), kek, w.hasher)
-	w.sessions = auth.NewSessions(d.Auth(), w.hasher, true)
+	w.sessions = auth.NewSessions(d.Auth(), w.hasher, kek, &url.URL{Scheme: "https", Host: "infsh.example"})
 	w.keys = auth.NewKeys(d.Auth())
 	w.devices = auth.NewDevices(d.Auth())
 	w.sessions.SetClock(w.clock)

@@ -26,7 +26,8 @@ const (
 //
 // Errors: problem.NotSignedIn with one and the same sentence for an unknown
 // address and a wrong password, problem.RateLimited and problem.Unavailable
-// with RetryAfter, problem.PermissionDenied for one who belongs to no team.
+// with RetryAfter, problem.PermissionDenied for one who belongs to no team;
+// problem.SecondFactorNeeded if the password was right and Verify goes on.
 func (s *Sessions) Login(w http.ResponseWriter, r *http.Request, email string, password redact.Value, from account.Origin) (team.Actor, error) {
 	return s.login(w, r, email, password, from, nil)
 }
@@ -60,6 +61,9 @@ func (s *Sessions) login(w http.ResponseWriter, r *http.Request, email string, p
 		}
 		return team.Actor{}, wrongCredentials()
 	}
+	if person.HasFactors {
+		return team.Actor{}, s.wait(w, r, person, try, join != nil)
+	}
 	in := person.First
 	if join != nil {
 		teamID, err := join(ctx, person.UserID)
@@ -71,48 +75,25 @@ func (s *Sessions) login(w http.ResponseWriter, r *http.Request, email string, p
 			return team.Actor{}, err
 		}
 	}
-	if in.IsZero() {
-		if err := s.store.AppendAudit(ctx, failedLogin(person, from, reasonNoTeam)); err != nil {
-			return team.Actor{}, unrecorded(err)
-		}
-		return team.Actor{}, problem.New(problem.PermissionDenied, "Permission denied: you belong to no team any more. Ask an owner of your team, or the operator of this server, to add you.")
-	}
-
-	record, cookie := newRecord(person, in.TeamID, from.RemoteAddr, r.UserAgent(), s.now())
-	actor := sessionActor(record, in, from)
-	previous, hadPrevious := s.presented(r, s.CookieName())
-	gs := s.fresh(r, &state{record: record, membership: in, token: cookie, change: func(ctx context.Context, tx Tx) error {
-		// A password that was changed while it was being verified is wrong.
-		hash, err := tx.PasswordHash(ctx, person.UserID)
+	return s.begin(w, r, person, in, from, shown{by: byPassword, use: func(ctx context.Context, tx Tx) error {
+		// A password that was changed while it was being verified is wrong, and a
+		// second factor that was added meanwhile is asked for.
+		now, err := tx.PersonByID(ctx, person.UserID)
 		if err != nil && !errors.Is(err, problem.NotFound) {
 			return err
 		}
-		if hash != person.PasswordHash {
+		if now.PasswordHash != person.PasswordHash || now.HasFactors {
 			return wrongCredentials()
 		}
-		if err := try.succeed(ctx, tx); err != nil {
-			return err
-		}
-		if hadPrevious {
-			if err := tx.DeleteSession(ctx, previous); err != nil {
-				return err
-			}
-		}
-		if err := tx.InsertSession(ctx, record); err != nil {
-			return err
-		}
-		if err := tx.KeepSessions(ctx, person.UserID, maxSessions); err != nil {
-			return err
-		}
-		return tx.AppendAudit(ctx, audit.By(actor, audit.ActLogin, "", audit.Allowed))
+		return try.succeed(ctx, tx)
 	}})
-	if err := s.Save(r, w, gs); err != nil {
-		return team.Actor{}, err
-	}
+}
+
+// sweepAfter removes what has ended, now and then.
+func (s *Sessions) sweepAfter(ctx context.Context) {
 	if err := s.sweepSometimes(ctx); err != nil {
 		slog.WarnContext(ctx, "expired sessions were not removed", "error", err)
 	}
-	return actor, nil
 }
 
 // identify admits the attempt and finds the person. An address that is not one

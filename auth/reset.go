@@ -29,12 +29,9 @@ func (s *Sessions) ResetPassword(ctx context.Context, operator team.Actor, email
 		return err
 	}
 	return s.store.Update(ctx, func(tx Tx) error {
-		person, err := tx.PersonByEmail(ctx, account.FoldEmail(email))
+		person, err := operatorFinds(ctx, tx, email)
 		if err != nil {
 			return err
-		}
-		if person.UserID == "" {
-			return problem.New(problem.NotFound, "Not found: nobody has an account with this address.")
 		}
 		if err := tx.SetPasswordHash(ctx, person.UserID, hash, s.now()); err != nil {
 			return err
@@ -46,4 +43,14 @@ func (s *Sessions) ResetPassword(ctx context.Context, operator team.Actor, email
 		entry.TeamID = person.First.TeamID
 		return tx.AppendAudit(ctx, entry)
 	})
+}
+
+// operatorFinds finds a person by address, for an operator, who may be told that
+// there is none.
+func operatorFinds(ctx context.Context, tx Tx, email string) (Person, error) {
+	person, err := tx.PersonByEmail(ctx, account.FoldEmail(email))
+	if err == nil && person.UserID == "" {
+		err = problem.New(problem.NotFound, "Not found: nobody has an account with this address.")
+	}
+	return person, err
 }

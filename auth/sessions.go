@@ -5,12 +5,14 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
 	"github.com/gorilla/sessions"
 
@@ -103,8 +105,12 @@ func (s Session) SameCSRF(token string) bool {
 type Sessions struct {
 	store     Store
 	passwords *Passwords
-	secure    bool
-	now       func() time.Time
+	// keys seal what belongs to a person.
+	keys   Sealer
+	secure bool
+	// relying checks passkeys; nil where the site can have none.
+	relying *webauthn.WebAuthn
+	now     func() time.Time
 
 	mu      sync.Mutex
 	sweptAt time.Time
@@ -112,10 +118,11 @@ type Sessions struct {
 
 var _ sessions.Store = (*Sessions)(nil)
 
-// NewSessions makes a Sessions. With secure, which belongs to https, the
-// cookie is named __Host-infsh and travels over https alone.
-func NewSessions(store Store, passwords *Passwords, secure bool) *Sessions {
-	return &Sessions{store: store, passwords: passwords, secure: secure, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
+// NewSessions makes a Sessions for the site under which people reach the
+// server; nil for a command of the operator. With https the cookie is named
+// __Host-infsh and travels over https alone.
+func NewSessions(store Store, passwords *Passwords, keys Sealer, site *url.URL) *Sessions {
+	return &Sessions{store: store, passwords: passwords, keys: keys, secure: site != nil && site.Scheme == "https", relying: newRelyingParty(site), now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 }
 
 // CookieName is the name of the session's cookie.
@@ -274,12 +281,14 @@ func (s *Sessions) SignOutEverywhere(w http.ResponseWriter, r *http.Request, cur
 }
 
 // revokeLogins ends what a password has opened: sessions, command line logins,
-// and device logins that were approved and not fetched yet.
+// device logins that were approved and not fetched yet, and sign-ins that wait
+// for a second factor.
 func revokeLogins(ctx context.Context, tx Tx, user, exceptSession string) error {
 	return errors.Join(
 		tx.DeleteSessions(ctx, user, exceptSession),
 		tx.DeleteLogins(ctx, user),
 		tx.DeleteDevicesOf(ctx, user),
+		tx.DeletePendingOf(ctx, user),
 	)
 }
 

@@ -37,7 +37,7 @@ func TestSessionCookie(t *testing.T) {
 	t.Run("A1 without https it has neither Secure nor the prefix that demands it", func(t *testing.T) {
 		each(t, func(t *testing.T, w *world) {
 			w.person("ada@example.com", "acme")
-			plain := auth.NewSessions(w.d.Auth(), w.hasher, false)
+			plain := auth.NewSessions(w.d.Auth(), w.hasher, nil, nil)
 			b := w.browser(home)
 			err := b.do(func(rw http.ResponseWriter, r *http.Request) error {
 				_, err := plain.Login(rw, r, "ada@example.com", redact.NewValue(password), w.authn.Origin(r))

@@ -25,6 +25,8 @@ func (m Membership) IsZero() bool { return m.Role == "" }
 type Person struct {
 	UserID, Email string
 	PasswordHash  string
+	// HasFactors says that the password alone does not sign in.
+	HasFactors bool
 	// First is the membership that the user has had the longest; zero if none.
 	First Membership
 }
@@ -51,6 +53,8 @@ type Reader interface {
 	Keys(ctx context.Context, team, user string) ([]Key, error)
 	// HasDevice reports whether there is a device login with that hash.
 	HasDevice(ctx context.Context, deviceHash []byte) (bool, error)
+	// Factors reads what a user has beside the password.
+	Factors(ctx context.Context, user string) (Factors, error)
 	// CountCredentials counts a user's live sessions and logins.
 	CountCredentials(ctx context.Context, user string, now, idleSince time.Time) (sessions, logins int, err error)
 }
@@ -60,6 +64,9 @@ type AccountTx interface {
 	// PersonByEmail finds a user by folded address. For one that does not
 	// exist it is the zero Person.
 	PersonByEmail(ctx context.Context, folded string) (Person, error)
+	// PersonByID finds a user, and keeps others from changing the password until
+	// the transaction ends; problem.NotFound if the user is gone.
+	PersonByID(ctx context.Context, user string) (Person, error)
 	// PasswordHash returns problem.NotFound if the user is gone.
 	PasswordHash(ctx context.Context, user string) (string, error)
 	SetPasswordHash(ctx context.Context, user, hash string, now time.Time) error
@@ -76,6 +83,7 @@ type Tx interface {
 	KeyTx
 	DeviceTx
 	ThrottleTx
+	FactorTx
 }
 
 // Store keeps credentials. Update runs fn in a transaction and may run it

@@ -56,6 +56,11 @@ var (
 	// One account from any address: many who share the work. The waits stay
 	// short, since the owner may have to wait too.
 	accountRule = rule{free: 30, first: time.Second, longest: 10 * time.Second}
+	// One account's codes of an authenticator app, from any address. Three of a
+	// million codes are right at a time, so the waits get long and everybody
+	// waits; but only who has the password comes this far, and a passkey or a
+	// recovery code is not held up.
+	codeRule = rule{free: 10, first: time.Second, longest: 5 * time.Minute}
 	// One user who types device codes.
 	deviceRule = rule{free: 10, first: time.Second, longest: 5 * time.Minute}
 )
@@ -148,6 +153,18 @@ func admitLogin(ctx context.Context, tx ThrottleTx, now time.Time, folded, addr 
 		}
 	}
 	return a, nil
+}
+
+// admitCode admits one try of a code, or answers problem.RateLimited: forApp
+// says that it is one of an authenticator app, which can be guessed.
+func admitCode(ctx context.Context, tx ThrottleTx, now time.Time, user, addr string, forApp bool) (attempt, error) {
+	a, err := admitOne(ctx, tx, now, "wrong codes", pairRule, "code-pair", user, siteOf(addr))
+	if err != nil || !forApp {
+		return a, err
+	}
+	b, err := admitOne(ctx, tx, now, "wrong codes", codeRule, "code", user)
+	a.counted = append(a.counted, b.counted...)
+	return a, err
 }
 
 // admitOne admits one try that a single rule governs.

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"fmt"
+	"net/url"
 	"runtime"
 	"sync"
 	"testing"
@@ -191,7 +192,7 @@ func TestLoginThrottle(t *testing.T) {
 		each(t, func(t *testing.T, w *world) {
 			w.person("ada@example.com", "acme")
 			busy := auth.NewCheapPasswords(1, time.Millisecond)
-			w.sessions = auth.NewSessions(w.d.Auth(), busy, true)
+			w.sessions = auth.NewSessions(w.d.Auth(), busy, nil, &url.URL{Scheme: "https", Host: "infsh.example"})
 			w.sessions.SetClock(w.clock)
 			release := busy.Occupy()
 			for range 10 {

@@ -52,7 +52,7 @@ func (d *DB) OnChange(f func()) { d.changed = f }
 func countChanges(ctx context.Context, q querier, entries []audit.Entry) (changed bool, err error) {
 	var teams []string
 	for _, e := range entries {
-		if e.Outcome == audit.Allowed && e.TeamID != "" {
+		if e.Outcome == audit.Allowed && e.TeamID != "" && !audit.OwnAct(e.Action) {
 			teams = append(teams, e.TeamID)
 		}
 	}

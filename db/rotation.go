@@ -79,6 +79,7 @@ func (t rotationTx) SetKEKs(ctx context.Context, k rotation.KEKs) error {
 
 type teamKeyRow struct {
 	ID           string `db:"id"`
+	Person       bool   `db:"person"`
 	Username     string `db:"username"`
 	WrappedDEK   []byte `db:"wrapped_dek"`
 	KEKID        string `db:"kek_id"`
@@ -86,10 +87,15 @@ type teamKeyRow struct {
 }
 
 func (r teamKeyRow) key() rotation.TeamKey {
-	return rotation.TeamKey{TeamID: r.ID, Username: r.Username, WrappedDEK: r.WrappedDEK, KEKID: r.KEKID, RotatedAt: fromMicros(r.DEKRotatedAt)}
+	return rotation.TeamKey{TeamID: r.ID, Person: r.Person, Username: r.Username, WrappedDEK: r.WrappedDEK, KEKID: r.KEKID, RotatedAt: fromMicros(r.DEKRotatedAt)}
 }
 
-const selectTeamKeys = "SELECT id, username, wrapped_dek, kek_id, dek_rotated_at FROM teams WHERE "
+const selectTeamKeys = "SELECT id, username, wrapped_dek, kek_id, dek_rotated_at, 0 AS person FROM teams WHERE "
+
+// selectKeysets are the keysets that the KEK wraps: those of teams, and those of
+// people.
+const selectKeysets = `SELECT * FROM (SELECT id, username, wrapped_dek, kek_id, dek_rotated_at, 0 AS person FROM teams
+	UNION ALL SELECT f.user_id, u.email, f.wrapped_dek, f.kek_id, 0, 1 FROM totp_factors f JOIN users u ON u.id = f.user_id) AS wrapped WHERE `
 
 func (t rotationTx) TeamKey(ctx context.Context, teamID string) (rotation.TeamKey, error) {
 	return t.teamKey(ctx, "id = ?", teamID)
@@ -109,16 +115,16 @@ func (t rotationTx) teamKey(ctx context.Context, where, arg string) (rotation.Te
 }
 
 func (t rotationTx) TeamsNotWrappedBy(ctx context.Context, kekID, after string, limit int) ([]rotation.TeamKey, error) {
-	return t.teamKeys(ctx, "kek_id <> ?", kekID, after, limit)
+	return t.teamKeys(ctx, selectKeysets+"kek_id <> ?", kekID, after, limit)
 }
 
 func (t rotationTx) TeamsRotatedBefore(ctx context.Context, at time.Time, after string, limit int) ([]rotation.TeamKey, error) {
-	return t.teamKeys(ctx, "dek_rotated_at < ?", micros(at), after, limit)
+	return t.teamKeys(ctx, selectTeamKeys+"dek_rotated_at < ?", micros(at), after, limit)
 }
 
-func (t rotationTx) teamKeys(ctx context.Context, where string, arg any, after string, limit int) ([]rotation.TeamKey, error) {
+func (t rotationTx) teamKeys(ctx context.Context, query string, arg any, after string, limit int) ([]rotation.TeamKey, error) {
 	var rows []teamKeyRow
-	if err := t.q.list(ctx, &rows, selectTeamKeys+where+" AND id > ? ORDER BY id LIMIT ?", arg, after, limit); err != nil {
+	if err := t.q.list(ctx, &rows, query+" AND id > ? ORDER BY id LIMIT ?", arg, after, limit); err != nil {
 		return nil, fmt.Errorf("list the teams' keys: %w", err)
 	}
 	keys := make([]rotation.TeamKey, len(rows))
@@ -129,7 +135,7 @@ func (t rotationTx) teamKeys(ctx context.Context, where string, arg any, after s
 }
 
 func (t rotationTx) CountTeamsNotWrappedBy(ctx context.Context, kekID string) (n int, err error) {
-	err = t.q.get(ctx, &n, "SELECT count(*) FROM teams WHERE kek_id <> ?", kekID)
+	err = t.q.get(ctx, &n, "SELECT (SELECT count(*) FROM teams WHERE kek_id <> ?) + (SELECT count(*) FROM totp_factors WHERE kek_id <> ?)", kekID, kekID)
 	return n, err
 }
 
@@ -184,6 +190,11 @@ func (t rotationTx) ReplaceDEK(ctx context.Context, kekCheck []byte, old, replac
 	keks, err := shareKEKs(ctx, t.q)
 	if err != nil || string(keks.Check) != string(kekCheck) {
 		return false, err
+	}
+	if old.Person {
+		n, err := t.q.exec(ctx, "UPDATE totp_factors SET wrapped_dek = ?, kek_id = ? WHERE user_id = ? AND wrapped_dek = ?",
+			replacement.WrappedDEK, replacement.KEKID, old.TeamID, old.WrappedDEK)
+		return n > 0, err
 	}
 	n, err := t.q.exec(ctx, "UPDATE teams SET wrapped_dek = ?, kek_id = ?, dek_rotated_at = ? WHERE id = ? AND wrapped_dek = ?",
 		replacement.WrappedDEK, replacement.KEKID, micros(replacement.RotatedAt), old.TeamID, old.WrappedDEK)

@@ -15,7 +15,7 @@ import (
 )
 
 // Auth implements auth.Store. Its parts are in sessions.go, apikeys.go,
-// devices.go and throttles.go.
+// devices.go, factors.go and throttles.go.
 type Auth struct{ db *DB }
 
 // Auth returns the store of credentials.
@@ -148,21 +148,36 @@ func (t authTx) FirstMembership(ctx context.Context, user string) (auth.Membersh
 }
 
 func (t authTx) PersonByEmail(ctx context.Context, folded string) (auth.Person, error) {
+	return t.person(ctx, "u.email_folded = ?", folded)
+}
+
+func (t authTx) PersonByID(ctx context.Context, user string) (auth.Person, error) {
+	// The row is locked on its own: not each database locks outer joins.
+	if _, err := t.PasswordHash(ctx, user); err != nil {
+		return auth.Person{}, err
+	}
+	return t.person(ctx, "u.id = ?", user)
+}
+
+func (t authTx) person(ctx context.Context, where string, arg any) (auth.Person, error) {
 	var r struct {
 		UserID       string `db:"id"`
 		Email        string `db:"email"`
 		PasswordHash string `db:"password_hash"`
+		HasFactors   bool   `db:"has_factors"`
 		membershipRow
 	}
-	err := t.q.get(ctx, &r, "SELECT u.id, u.email, u.password_hash, "+membershipColumns+`
+	err := t.q.get(ctx, &r, "SELECT u.id, u.email, u.password_hash, "+membershipColumns+`,
+			CASE WHEN EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id AND f.confirmed_at > 0)
+				OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id) THEN 1 ELSE 0 END AS has_factors
 		FROM users u
 		LEFT JOIN memberships m ON m.user_id = u.id
 		LEFT JOIN teams t ON t.id = m.team_id
-		WHERE u.email_folded = ? ORDER BY m.created_at, t.username LIMIT 1`, folded)
+		WHERE `+where+" ORDER BY m.created_at, t.username LIMIT 1", arg)
 	if errors.Is(err, sql.ErrNoRows) {
 		return auth.Person{}, nil
 	}
-	return auth.Person{UserID: r.UserID, Email: r.Email, PasswordHash: r.PasswordHash, First: r.membership()}, err
+	return auth.Person{UserID: r.UserID, Email: r.Email, PasswordHash: r.PasswordHash, HasFactors: r.HasFactors, First: r.membership()}, err
 }
 
 func (t authTx) PasswordHash(ctx context.Context, user string) (hash string, err error) {
@@ -223,6 +238,8 @@ func (t authTx) DeleteExpired(ctx context.Context, now, idleSince time.Time) err
 	}{
 		{"DELETE FROM sessions WHERE expires_at <= ? OR last_seen_at <= ?", []any{micros(now), micros(idleSince)}},
 		{"DELETE FROM device_logins WHERE expires_at <= ?", []any{micros(now)}},
+		{"DELETE FROM pending_logins WHERE expires_at <= ?", []any{micros(now)}},
+		{"DELETE FROM passkey_challenges WHERE expires_at <= ?", []any{micros(now)}},
 		{"DELETE FROM api_keys WHERE kind = 'login' AND expires_at > 0 AND expires_at <= ?", []any{micros(now)}},
 	} {
 		if _, err := t.q.exec(ctx, d.query, d.args...); err != nil {

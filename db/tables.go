@@ -29,6 +29,11 @@ var tables = []table{
 		text("old_kek_id"), bytes("old_kek_check"), integer("dek_rotation_at"))},
 	{name: "users", order: "id", columns: columns(
 		text("id", "email", "email_folded", "password_hash"), integer("created_at", "updated_at"))},
+	{name: "totp_factors", order: "user_id", columns: columns(
+		text("user_id"), bytes("wrapped_dek"), text("kek_id"), bytes("seed"), integer("last_step", "created_at", "confirmed_at"))},
+	{name: "passkeys", order: "id", columns: columns(
+		text("id", "user_id", "name"), bytes("credential_id", "public_key", "aaguid"), text("transports"),
+		integer("flags", "sign_count", "created_at", "last_used_at"))},
 	{name: "teams", order: "id", columns: columns(
 		text("id", "username", "name"), integer("members_may_edit"), bytes("wrapped_dek"),
 		text("kek_id"), integer("dek_rotated_at"), text("created_by"), integer("created_at", "updated_at"))},
@@ -74,6 +79,9 @@ var tables = []table{
 	{name: "sessions", leftOut: "a session that was ended after the backup would be signed in again; people sign in once more instead"},
 	{name: "setup_codes", leftOut: "a code is for a store in which nobody has an account; the server makes a new one at its start"},
 	{name: "invites", leftOut: "an invite that was used or revoked after the backup would be good again; people are invited anew"},
+	{name: "recovery_codes", leftOut: "a code that was used after the backup would be good again; people make new ones"},
+	{name: "pending_logins", leftOut: "a sign-in waits for its second factor for at most ten minutes; whoever waited starts again"},
+	{name: "passkey_challenges", leftOut: "a passkey signs within five minutes, or is asked again"},
 	{name: "device_logins", leftOut: "a login of a command line waits for at most ten minutes; whoever waited starts again"},
 	{name: "revoked_keys", leftOut: "they only say who still tries a key that is refused either way"},
 	{name: "idempotent_calls", leftOut: "an answer is repeated for a day, to who lost it on the way"},

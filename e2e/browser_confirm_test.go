@@ -39,7 +39,7 @@ func confirmingAgain(t *testing.T, browser context.Context) {
 	p.see(testid("member-row"), "Member")
 	p.fill("#confirm-password", owner.Password)
 	p.click(testid("confirm"))
-	p.gone("dialog")
+	p.gone("#dialog dialog")
 	p.hears("The role of bo@example.com was changed.")
 	p.focused("#role-" + member.UserID)
 	p.see(testid("member-row"), "Admin")
@@ -48,7 +48,7 @@ func confirmingAgain(t *testing.T, browser context.Context) {
 	p.click("#role-" + member.UserID)
 	p.click("#role-member")
 	p.click(testid("role-form") + " " + testid("save"))
-	p.gone("dialog")
+	p.gone("#dialog dialog")
 	p.see(testid("member-row"), "Member")
 
 	plain := open(t, browser, s, noScript)

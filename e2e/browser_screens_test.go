@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"image"
 	"image/png"
@@ -59,6 +60,16 @@ func strangersScreens(t *testing.T, browser context.Context, seen *looked, s *se
 	p.follow(testid("join"))
 	p.errorAt("#invite-password", "10")
 	p.lookAt(seen, "invite-refused")
+
+	// A second factor that nobody can show is enough to be asked for it.
+	late := s.createUser("lee@example.com", "acme")
+	s.sqlite(func(db *sql.DB) error {
+		_, err := db.Exec("INSERT INTO totp_factors (user_id, wrapped_dek, kek_id, seed, last_step, created_at, confirmed_at) SELECT id, x'01', kek_id, x'01', 0, 1, 1 FROM users, (SELECT kek_id FROM stores) WHERE users.id = ?", late.UserID)
+		return err
+	})
+	two := open(t, browser, s)
+	two.signInHalf(late)
+	two.look(seen, screen{"second-step", "/login/verify"})
 }
 
 func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *server, owner, member user) {
@@ -159,6 +170,16 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 	p.fill("#confirm-password", owner.Password)
 	p.click(testid("confirm"))
 	p.gone("#confirm-dialog")
+
+	p.visit("/settings/account")
+	p.follow(testid("add-app"))
+	p.lookAt(seen, "app-setup")
+	p.fill("#app-code", p.code(ask[string](p, `document.querySelector("details pre code").textContent`), false))
+	p.follow(testid("save"))
+	p.see("h1", "Keep these recovery codes")
+	p.lookAt(seen, "recovery-codes")
+	p.follow(testid("kept"))
+	p.lookAt(seen, "account-two-step")
 
 	// A team without anything in it.
 	p.visit("/teams/new")

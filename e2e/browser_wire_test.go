@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -38,6 +39,21 @@ type exchange struct {
 // the server should not have sent.
 func wireTo(t *testing.T, s *server) *wire {
 	t.Helper()
+	return wireOn(t, s, listenLocally(t))
+}
+
+func listenLocally(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// wireOn does so on a listener, for a server that was told its address before.
+func wireOn(t *testing.T, s *server, ln net.Listener) *wire {
+	t.Helper()
 	to, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +67,8 @@ func wireTo(t *testing.T, s *server) *wire {
 		},
 		ModifyResponse: w.record,
 	}
-	front := httptest.NewServer(proxy)
+	front := &httptest.Server{Listener: ln, Config: &http.Server{Handler: proxy}}
+	front.Start()
 	t.Cleanup(front.Close)
 	w.URL = front.URL
 	t.Cleanup(func() { w.check(t) })

@@ -32,6 +32,7 @@ func TestCanariesStayInside(t *testing.T) {
 	owner := h.setUp()
 	h.signInWrongly()
 	h.driveForms(owner)
+	h.driveFactors(owner)
 	key := h.driveKeys(owner)
 	h.driveAPI(key)
 	h.driveMistakes(key)

@@ -20,6 +20,9 @@ const (
 	IntegrationToken Purpose = "integration-token"
 	// WebhookSecret is what signs the messages to one endpoint of a team.
 	WebhookSecret Purpose = "webhook-secret"
+	// TOTPSeed is the seed of a person's authenticator app; the place of the
+	// team in its associated data has the id of the person.
+	TOTPSeed Purpose = "totp-seed"
 )
 
 // The purposes of what the KEK itself seals. A DEK refuses them.
@@ -40,7 +43,7 @@ type AssociatedData struct {
 
 func (ad AssociatedData) validate() error {
 	switch ad.Purpose {
-	case SecretValue, SecretHint, IntegrationToken, WebhookSecret:
+	case SecretValue, SecretHint, IntegrationToken, WebhookSecret, TOTPSeed:
 	default:
 		return fmt.Errorf("associated data: %q is no purpose of a record", string(ad.Purpose))
 	}

@@ -41,6 +41,10 @@ GET    /setup                                    login login login  login login 
 POST   /setup                                    409   409   409    409   409   409     409    409    409   409   409
 GET    /login                                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 POST   /login                                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /login/verify                             login login login  login login login   login  login  login login login
+POST   /login/verify                             401   401   401    401   401   401     401    401    401   401   401
+POST   /login/options                            ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+POST   /login/passkey                            401   401   401    401   401   401     401    401    401   401   401
 GET    /invite                                   ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 POST   /invite                                   400   400   400    400   400   400     400    400    400   400   400
 POST   /logout                                   login ok    ok     ok    ok    login   login  login  login login login
@@ -101,6 +105,13 @@ GET    /settings/activity                        login ok    403    ok    ok    
 GET    /settings/account                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/account/password                login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/account/sessions/revoke         login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/account/app                     login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/account/app/confirm             login 404   404    404   404   login   login  login  login login login
+POST   /settings/account/app/remove              login 404   404    404   404   login   login  login  login login login
+POST   /settings/account/passkeys/options        login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/account/passkeys                login 422   422    422   422   login   login  login  login login login
+POST   /settings/account/passkeys/{id}/remove    login 404   404    404   404   login   login  login  login login login
+POST   /settings/account/recovery                login 409   409    409   409   login   login  login  login login login
 
 GET    /api/me                                   401   ok    ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/logout                               401   409   409    409   409   401     409    409    409   ok    401
@@ -290,6 +301,16 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/secrets/scan":                        {body: `{"candidates":["` + strings.Repeat("0f", 32) + `"]}`},
 	"POST /internal/v1/findings":                    {body: `{"app":"acme/summarizer","findings":[{"key":"OPENAI_API_KEY","form":"raw","count":1}]}`},
 	"POST /settings/account/sessions/revoke":        {},
+	"POST /settings/account/app":                    {},
+	"POST /settings/account/app/confirm":            {body: "code=123456"},
+	"POST /settings/account/app/remove":             {},
+	"POST /settings/account/passkeys/options":       {body: "for=register"},
+	"POST /settings/account/passkeys":               {body: "name=phone&credential=%7B%7D"},
+	"POST /settings/account/passkeys/{id}/remove":   {path: "/settings/account/passkeys/$key/remove"},
+	"POST /settings/account/recovery":               {},
+	"POST /login/verify":                            {body: "code=123456"},
+	"POST /login/options":                           {body: "for=login"},
+	"POST /login/passkey":                           {body: "credential=%7B%7D"},
 	"POST /logout":                                  {},
 	"POST /api/logout":                              {},
 	"POST /api/secrets/list":                        {},

@@ -16,6 +16,14 @@ var auditedElsewhere = map[string]string{
 	"POST /setup":            "account.TestSetup",
 	"POST /invite":           "TestInviteOfANewPerson",
 	"POST /api/device/token": "auth.TestDeviceLogin",
+
+	"POST /login/verify":                          "auth.TestAuthenticatorApp",
+	"POST /login/passkey":                         "auth.TestPasskeys",
+	"POST /settings/account/app/confirm":          "auth.TestAuthenticatorApp",
+	"POST /settings/account/app/remove":           "auth.TestRecoveryCodes",
+	"POST /settings/account/passkeys":             "auth.TestPasskeys",
+	"POST /settings/account/passkeys/{id}/remove": "auth.TestPasskeys",
+	"POST /settings/account/recovery":             "auth.TestRecoveryCodes",
 }
 
 var documentedRoute = regexp.MustCompile("^\\| `([A-Z]+ /[^`]*)` \\|")

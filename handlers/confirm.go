@@ -12,34 +12,51 @@ import (
 	"infsh/views"
 )
 
-// confirmField comes along with a form, to prove who sends it.
-const confirmField = "confirm_password"
+// These fields come along with a form, to prove who sends it.
+const (
+	confirmPassword   = "confirm_password"
+	confirmCode       = "confirm_code"
+	confirmCredential = "confirm_credential"
+	confirmUsername   = "confirm_username" // For the browser's password manager.
+)
+
+// shownProof takes the proof out of a form, so that nothing else sees it.
+func shownProof(r *http.Request) (proof auth.Proof, ok bool) {
+	ok = r.PostForm.Has(confirmPassword) || r.PostForm.Has(confirmCode) || r.PostForm.Has(confirmCredential)
+	proof = auth.Proof{Password: secretField(r, confirmPassword), Code: secretField(r, confirmCode), Credential: []byte(r.PostForm.Get(confirmCredential))}
+	for _, name := range []string{confirmPassword, confirmCode, confirmCredential, confirmUsername} {
+		r.PostForm.Del(name)
+	}
+	return proof, ok
+}
 
 // confirm lets a request pass if the session's person has proved lately who
-// they are, or proves it with this request. Otherwise it answers with the
-// question, and the session it returns is the zero one. The question is a form
-// that sends again what was sent, together with the proof, so what was begun
-// goes on; routes whose forms hold a value don't ask this way, since a value is
-// in no page.
+// they are. Otherwise it answers with the question, and the session it returns
+// is the zero one. The question is a form that sends again what was sent,
+// together with the proof, so what was begun goes on; routes whose forms hold a
+// value don't ask this way, since a value is in no page.
+//
+// A proof is answered by the same request once more (307): the session has a
+// new cookie, and what the act leads to, in other tabs too, must not come before
+// the browser has that.
 func (s *server) confirm(rt route, w http.ResponseWriter, r *http.Request, session auth.Session) (auth.Session, error) {
+	proof, shown := shownProof(r)
 	needed := s.Sessions.Confirmed(session)
-	if needed == nil {
+	switch {
+	case needed == nil:
+		if shown && isPartial(r) {
+			// Where the answer goes elsewhere, the question would stay open.
+			w.Header().Set("HX-Trigger-After-Swap", "infsh:confirmed")
+		}
 		return session, nil
-	}
-	if !r.PostForm.Has(confirmField) {
+	case !shown:
 		return auth.Session{}, s.askToConfirm(rt, w, r, session, needed)
 	}
-	proof := auth.Proof{Password: secretField(r, confirmField)}
-	r.PostForm.Del(confirmField)
-	confirmed, err := s.Sessions.Confirm(w, r, session, proof)
-	if err != nil {
+	if err := s.Sessions.Confirm(w, r, session, proof); err != nil {
 		return auth.Session{}, s.askToConfirm(rt, w, r, session, err)
 	}
-	if isPartial(r) {
-		// Where the answer goes elsewhere, the question would stay open.
-		w.Header().Set("HX-Trigger-After-Swap", "infsh:confirmed")
-	}
-	return confirmed, nil
+	http.Redirect(w, r, r.URL.RequestURI(), http.StatusTemporaryRedirect)
+	return auth.Session{}, nil
 }
 
 // askToConfirm answers with the question, over HTMX in a dialog, and with what
@@ -62,6 +79,11 @@ func (s *server) askToConfirm(rt route, w http.ResponseWriter, r *http.Request, 
 	default:
 		return why
 	}
+	have, err := s.Sessions.Factors(r.Context(), session)
+	if err != nil {
+		return err
+	}
+	form.App, form.Passkey = !have.App.IsZero(), len(have.Passkeys) > 0 && s.Sessions.OffersPasskeys()
 	names := make([]string, 0, len(r.PostForm))
 	for name := range r.PostForm {
 		if name != csrfField && name != teamField { // The page's own are the same.

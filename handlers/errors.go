@@ -28,6 +28,7 @@ var statuses = map[problem.Code]int{
 	problem.WrongTeam:            http.StatusForbidden,
 	problem.CrossOrigin:          http.StatusForbidden,
 	problem.ConfirmationNeeded:   http.StatusForbidden,
+	problem.SecondFactorNeeded:   http.StatusUnauthorized,
 	problem.NotFound:             http.StatusNotFound,
 	problem.SecretNotFound:       http.StatusNotFound,
 	problem.MethodNotAllowed:     http.StatusMethodNotAllowed,

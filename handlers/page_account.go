@@ -8,10 +8,11 @@ import (
 )
 
 func (s *server) accountPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	return s.account(w, r, session, http.StatusOK, nil)
+	return s.account(w, r, session, http.StatusOK, func(*views.Account) {})
 }
 
-func (s *server) account(w http.ResponseWriter, r *http.Request, session auth.Session, status int, errs views.FieldErrors) error {
+// account renders the page, with what a refused form came to.
+func (s *server) account(w http.ResponseWriter, r *http.Request, session auth.Session, status int, with func(*views.Account)) error {
 	p, err := s.chrome(w, r, session)
 	if err != nil {
 		return err
@@ -20,7 +21,13 @@ func (s *server) account(w http.ResponseWriter, r *http.Request, session auth.Se
 	if err != nil {
 		return err
 	}
-	s.render(w, r, status, views.AccountPage(p, views.Account{Email: session.Actor.Email(), Sessions: browsers, Logins: logins, Errors: errs}))
+	p.Path = accountHome
+	model := views.Account{Email: session.Actor.Email(), Sessions: browsers, Logins: logins}
+	if model.Factors, err = s.factors(r, session); err != nil {
+		return err
+	}
+	with(&model)
+	s.render(w, r, status, views.AccountPage(p, model))
 	return nil
 }
 
@@ -35,7 +42,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, session 
 	if !ok {
 		return err
 	}
-	return s.account(w, r, session, http.StatusUnprocessableEntity, fields)
+	return s.account(w, r, session, http.StatusUnprocessableEntity, func(a *views.Account) { a.Errors = fields })
 }
 
 func (s *server) signOutEverywhere(w http.ResponseWriter, r *http.Request, session auth.Session) error {

@@ -141,6 +141,9 @@ func (s *server) acceptInvite(w http.ResponseWriter, r *http.Request) error {
 	p := describe(err)
 	form := views.Invite{}
 	switch p.Code {
+	case problem.SecondFactorNeeded:
+		toSecondStep(w, r, "") // The team is joined with it, not before.
+		return nil
 	case problem.NotSignedIn:
 		s.metrics.logins.WithLabelValues(loginFailed).Inc()
 		form.Errors = views.FieldErrors{"password": "This is not the password of this account."}

@@ -163,6 +163,11 @@ const (
 	flashReminded  flashKind = "reminded"
 	flashTested    flashKind = "webhook_tested"
 	flashUnhooked  flashKind = "webhook_deleted"
+
+	flashApp       flashKind = "app_added"
+	flashNoApp     flashKind = "app_removed"
+	flashPasskey   flashKind = "passkey_added"
+	flashNoPasskey flashKind = "passkey_removed"
 )
 
 var flashWords = map[flashKind]string{
@@ -203,6 +208,11 @@ var flashWords = map[flashKind]string{
 	flashReminded:  "The reminders of %s were saved.",
 	flashTested:    "A test is on its way. Reload the page to see whether it arrived.",
 	flashUnhooked:  "The webhook was deleted.",
+
+	flashApp:       "The authenticator app is on.",
+	flashNoApp:     "The authenticator app was removed.",
+	flashPasskey:   "The passkey %s was added.",
+	flashNoPasskey: "The passkey was removed.",
 }
 
 func (f flash) message() string {

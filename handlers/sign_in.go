@@ -79,8 +79,7 @@ func (s *server) loginPage(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, r, localPath(next, settingsHome))
 		return nil
 	}
-	s.render(w, r, http.StatusOK, views.LoginPage(s.publicChrome(r), views.LoginForm{Next: next}))
-	return nil
+	return s.showLogin(w, r, http.StatusOK, views.LoginForm{Next: next})
 }
 
 func (s *server) login(w http.ResponseWriter, r *http.Request) error {
@@ -93,6 +92,9 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := describe(err)
 	switch p.Code {
+	case problem.SecondFactorNeeded:
+		toSecondStep(w, r, form.Next)
+		return nil
 	case problem.NotSignedIn:
 		s.metrics.logins.WithLabelValues(loginFailed).Inc()
 		form.Errors = views.FieldErrors{"": p.Detail}
@@ -105,8 +107,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return err
 	}
-	s.render(w, r, loginStatus(p.Code), views.LoginPage(s.publicChrome(r), form))
-	return nil
+	return s.showLogin(w, r, loginStatus(p.Code), form)
 }
 
 // loginStatus keeps 401 and 429, which clients and proxies understand.

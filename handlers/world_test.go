@@ -79,7 +79,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	passwords := auth.NewPasswords()
-	sessions := auth.NewSessions(d.Auth(), passwords, true)
+	sessions := auth.NewSessions(d.Auth(), passwords, kek, public)
 	w := &world{t: t, d: d, publicURL: public, operator: auth.Operator("root"), actors: map[string]credentials{}, canaries: []string{"CANARY"}}
 	w.services = Services{
 		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()), Calls: auth.NewCalls(d.Auth()),
@@ -313,6 +313,11 @@ type keptTable struct{ table, columns, team string }
 // each: not when a credential was last used, nor the log itself.
 var kept = []keptTable{
 	{"users", "*", "'' = ?"},
+	{"totp_factors", "*", "'' = ?"},
+	{"passkeys", "*", "'' = ?"},
+	{"recovery_codes", "*", "'' = ?"},
+	{"pending_logins", "*", "'' = ?"},
+	{"passkey_challenges", "*", "'' = ?"},
 	{"teams", "*", "id = ?"},
 	{"memberships", "*", "team_id = ?"},
 	{"invites", "*", "team_id = ?"},

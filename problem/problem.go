@@ -25,6 +25,8 @@ const (
 	CrossOrigin      Code = "cross_origin"
 	// ConfirmationNeeded asks a person who is signed in to prove again who they are.
 	ConfirmationNeeded Code = "confirmation_needed"
+	// SecondFactorNeeded says that a password was right and something else is asked for.
+	SecondFactorNeeded Code = "second_factor_needed"
 	NotFound           Code = "not_found"
 	SecretNotFound     Code = "secret_not_found"
 	MethodNotAllowed   Code = "method_not_allowed"

@@ -136,7 +136,7 @@ func (s *Service) rewrapAll(ctx context.Context, operator team.Actor, keys, to *
 				err := s.rewrap(ctx, operator, keys, to, keks, t)
 				switch {
 				case errors.Is(err, envelope.ErrOpen):
-					stuck = append(stuck, "the key of team "+t.Username)
+					stuck = append(stuck, t.what())
 				case err != nil:
 					return nil, err
 				default:
@@ -152,6 +152,22 @@ func (s *Service) rewrapAll(ctx context.Context, operator team.Actor, keys, to *
 			return stuck, nil
 		}
 	}
+}
+
+// what names the key in a message.
+func (t TeamKey) what() string {
+	if t.Person {
+		return "the second factor of " + t.Username
+	}
+	return "the key of team " + t.Username
+}
+
+// chain is the team in whose audit log it is told.
+func (t TeamKey) chain() string {
+	if t.Person {
+		return ""
+	}
+	return t.TeamID
 }
 
 // rewrap wraps one team's DEK. A team that was deleted needs it no more.
@@ -171,7 +187,7 @@ func (s *Service) rewrap(ctx context.Context, operator team.Actor, keys, to *env
 		if replacement.KEKID != to.ID() {
 			return fmt.Errorf("the key service made a new version of its key during the rotation, %s; run the same command again", replacement.KEKID)
 		}
-		err = s.replace(ctx, keks, t, replacement, s.entry(operator, t.TeamID, audit.ActRewrapDEK, t.KEKID, replacement.KEKID))
+		err = s.replace(ctx, keks, t, replacement, s.entry(operator, t.chain(), audit.ActRewrapDEK, t.KEKID, replacement.KEKID))
 		if !errors.Is(err, errMoved) {
 			return err
 		}
@@ -181,6 +197,9 @@ func (s *Service) rewrap(ctx context.Context, operator team.Actor, keys, to *env
 		}
 		if !now.equal(keks) {
 			return problem.New(problem.Conflict, "Another rotation of the KEK began meanwhile. Run one at a time.")
+		}
+		if t.Person {
+			return nil // It was removed or made anew; the next pass finds it if it must.
 		}
 		if t, err = s.teamKey(ctx, t.TeamID); errors.Is(err, problem.NotFound) {
 			return nil

@@ -10,6 +10,7 @@ import (
 	"infsh/envelope"
 	"infsh/problem"
 	"infsh/redact"
+	"infsh/rotation"
 	"infsh/team"
 )
 
@@ -47,6 +48,51 @@ func TestRotateKEK(t *testing.T) {
 		again, err := w.service(w.young).KEK(t.Context(), operator, w.young, nil)
 		if err != nil || again.Teams != 0 || again.From != again.To || w.dump() != before {
 			t.Errorf("a second time: %+v, %v", again, err)
+		}
+	})
+}
+
+// The keysets of people are wrapped anew too, and one that was removed meanwhile
+// is no hindrance; that of one who can't be helped is named.
+func TestRotateKEKOfSecondFactors(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		user := w.acme.UserID()
+		wrapped, err := w.old.WrapNewDEK(user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dek, err := w.old.OpenDEK(user, wrapped)
+		if err != nil {
+			t.Fatal(err)
+		}
+		place := envelope.AssociatedData{Purpose: envelope.TOTPSeed, Team: user, Key: "totp", Version: 1}
+		seed, err := dek.Seal(place, []byte("a seed of twenty byt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(user string, wrapped []byte) {
+			dbtest.Exec(t, w.Database, "INSERT INTO totp_factors (user_id, wrapped_dek, kek_id, seed, last_step, created_at, confirmed_at) VALUES (?, ?, ?, ?, 0, 1, 1)", user, wrapped, w.old.ID(), seed)
+		}
+		put(user, wrapped)
+		put(w.beta.UserID(), []byte("damaged"))
+		_, err = w.service(w.old).KEK(t.Context(), operator, w.young, nil)
+		var stuck *rotation.Stuck
+		if !errors.As(err, &stuck) || len(stuck.What) != 1 || stuck.What[0] != "the second factor of bob@beta.example" {
+			t.Fatalf("a damaged keyset: %v", err)
+		}
+		dbtest.Exec(t, w.Database, "DELETE FROM totp_factors WHERE user_id = ?", w.beta.UserID())
+		if _, err := w.service(w.both()).KEK(t.Context(), operator, w.young, nil); err != nil {
+			t.Fatal(err)
+		}
+		now := dbtest.Value(t, w.Database, "SELECT wrapped_dek FROM totp_factors WHERE user_id = ?", user)
+		if dek, err = w.young.OpenDEK(user, now); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := dek.Open(place, seed); err != nil || string(got) != "a seed of twenty byt" {
+			t.Errorf("the seed is %q, %v", got, err)
+		}
+		if _, err := w.old.OpenDEK(user, now); !errors.Is(err, envelope.ErrOpen) {
+			t.Errorf("the old KEK still opens it: %v", err)
 		}
 	})
 }

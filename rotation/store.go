@@ -26,7 +26,10 @@ func (k KEKs) equal(o KEKs) bool {
 // TeamKey is a team's wrapped DEK.
 type TeamKey struct {
 	TeamID, Username string
-	WrappedDEK       []byte
+	// Person says that it is no team's: TeamID and Username are a person's id
+	// and address, and the DEK seals the seed of the person's authenticator app.
+	Person     bool
+	WrappedDEK []byte
 	// KEKID names the KEK that wraps it.
 	KEKID string
 	// RotatedAt is when the last rotation of the DEK ended.
@@ -53,8 +56,8 @@ type Reader interface {
 	TeamKey(ctx context.Context, teamID string) (TeamKey, error)
 	// TeamKeyByName finds a team by username; problem.NotFound if there is none.
 	TeamKeyByName(ctx context.Context, username string) (TeamKey, error)
-	// TeamsNotWrappedBy returns teams whose DEK another KEK wraps, by id,
-	// those after the given id.
+	// TeamsNotWrappedBy returns teams, and people, whose DEK another KEK wraps, by
+	// id, those after the given id.
 	TeamsNotWrappedBy(ctx context.Context, kekID, after string, limit int) ([]TeamKey, error)
 	CountTeamsNotWrappedBy(ctx context.Context, kekID string) (int, error)
 	// TeamsRotatedBefore returns teams whose DEK was rotated before a time, by

@@ -154,4 +154,7 @@ document.addEventListener("visibilitychange", () => {
   } else connect();
 });
 window.addEventListener("pagehide", disconnect);
+// A form was sent, or a link followed: an update, such as that of a page whose
+// session has just ended, would overtake the answer.
+window.addEventListener("beforeunload", end);
 connect();

@@ -20,7 +20,7 @@ import (
 	"sync"
 )
 
-//go:embed app.css app.js live.js menus.js palette.js htmx.min.js idiomorph.min.js icon.svg licenses/*.txt
+//go:embed app.css app.js htmx.min.js icon.svg idiomorph.min.js live.js menus.js palette.js passkeys.js licenses/*.txt
 var files embed.FS
 
 // Prefix is the path under which [Handler] expects to be mounted.
@@ -40,6 +40,7 @@ var names = []string{
 	"live.js",
 	"menus.js",
 	"palette.js",
+	"passkeys.js",
 }
 
 // asset is one embedded file, ready to be served.

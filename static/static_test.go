@@ -165,7 +165,7 @@ func TestBuiltFiles(t *testing.T) {
 	if sum := fmt.Sprintf("%x", sha256.Sum256(morph)); sum != idiomorph {
 		t.Errorf("idiomorph is not version 0.8.0: its SHA-256 is %s", sum)
 	}
-	for _, name := range []string{"app.js", "live.js", "menus.js", "palette.js"} {
+	for _, name := range []string{"app.js", "live.js", "menus.js", "palette.js", "passkeys.js"} {
 		script, _ := static.File(name)
 		for _, forbidden := range []string{"innerHTML", "eval(", "localStorage", "sessionStorage", ".style", "new Function"} {
 			if bytes.Contains(script, []byte(forbidden)) {

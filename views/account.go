@@ -6,6 +6,7 @@ type Account struct {
 	Sessions int         // signed-in browsers, this one among them
 	Logins   int         // command line logins
 	Errors   FieldErrors // current, new
+	Factors  Factors
 }
 
 // Integrations is the page that explains what is coming.

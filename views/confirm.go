@@ -11,7 +11,9 @@ type Confirm struct {
 	Fields  []HiddenField
 	Back    string // path of the page on which it was begun
 	Minutes int    // how long a proof counts
-	Errors  FieldErrors
+	App     bool   // whether there is an authenticator app, or recovery codes
+	Passkey bool
+	Errors  FieldErrors // password, code, credential
 }
 
 // HiddenField is a field of the form that was sent. It holds no value of a
@@ -19,5 +21,12 @@ type Confirm struct {
 type HiddenField struct{ Name, Value string }
 
 func (c Confirm) lead() string {
-	return "To " + c.To + ", enter your password again. It counts for " + strconv.Itoa(c.Minutes) + " minutes."
+	return "To " + c.To + ", " + c.how() + ". It counts for " + strconv.Itoa(c.Minutes) + " minutes."
+}
+
+func (c Confirm) how() string {
+	if c.App || c.Passkey {
+		return "prove once more who you are, in one of these ways"
+	}
+	return "enter your password again"
 }

@@ -301,18 +301,49 @@ func confirmFields(p Page, f Confirm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
+		templ_7745c5c3_Err = formError(f.Errors["credential"]).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		if f.Passkey {
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<input type=\"hidden\" name=\"confirm_credential\" value=\"\">")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = passkeyButton("get", "/settings/account/passkeys/options", "confirm", "confirm_credential", "Use a passkey", "btn btn-wide").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
 		templ_7745c5c3_Err = inputField(textInput{
 			ID:           "confirm-password",
 			Name:         "confirm_password",
 			Label:        "Password",
 			Type:         "password",
 			Error:        f.Errors["password"],
-			Required:     true,
-			Focus:        true,
+			Required:     !f.App,
+			Focus:        !f.Errors.Has("code"),
 			Autocomplete: "current-password",
 		}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
+		}
+		if f.App {
+			templ_7745c5c3_Err = inputField(textInput{
+				ID:           "confirm-code",
+				Name:         "confirm_code",
+				Label:        "Or a code",
+				Type:         "text",
+				Hint:         "Of your authenticator app, in place of the password.",
+				Error:        f.Errors["code"],
+				Mono:         true,
+				Focus:        f.Errors.Has("code"),
+				Autocomplete: "one-time-code",
+				Extra:        templ.Attributes{"spellcheck": "false", "maxlength": "40"},
+			}).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 		}
 		return nil
 	})

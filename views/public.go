@@ -20,6 +20,7 @@ type LoginForm struct {
 	Next      string // where to go afterwards; a path that the server has checked
 	Throttled string // a sentence that says how long to wait, or empty
 	Errors    FieldErrors
+	Passkeys  bool // whether a passkey may sign in
 }
 
 // ErrorPageModel says what went wrong and what to do, never why in terms of

@@ -219,7 +219,7 @@ func TestFormsWorkWithoutJavaScript(t *testing.T) {
 				if form.Find("input[type=hidden][name=csrf]:not([value=''])").Length() != 1 {
 					t.Errorf("no csrf token: %s", outer(t, form))
 				}
-				public := action == "/login" || action == "/setup" || action == "/invite" || form.Find("input[name=next][value='/invite']").Length() == 1
+				public := action == "/login" || strings.HasPrefix(action, "/login/") || action == "/setup" || action == "/invite" || form.Find("input[name=next][value='/invite']").Length() == 1
 				if n := form.Find("input[type=hidden][name=team]:not([value=''])").Length(); n != 1 && !public {
 					t.Errorf("not bound to the team it was rendered for: %s", outer(t, form))
 				}
