@@ -29,6 +29,15 @@ func logText(size int) []byte {
 	return b.Bytes()[:size]
 }
 
+// colouredText is such text as loggers print on a terminal: with the time dimmed, the
+// level and the names of fields in colours.
+func colouredText(size int) []byte {
+	const dim, green, cyan, reset = "\x1b[2m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
+	paint := strings.NewReplacer("2026-", dim+"2026-", "Z INFO ", "Z"+reset+" "+green+"INFO"+reset+" ",
+		`{"id":`, `{`+cyan+`"id"`+reset+`:`, `"ms":`, cyan+`"ms"`+reset+`:`, `"trace":`, cyan+`"trace"`+reset+`:`)
+	return []byte(paint.Replace(string(logText(size))))[:size]
+}
+
 // adversarialText has nothing but near misses of the needles.
 func adversarialText(size int, keys []string) []byte {
 	var b bytes.Buffer
@@ -101,9 +110,11 @@ func plainCopy(size int) func(io.Writer, io.Reader) error {
 	}
 }
 
-// floors are the ratios that are aimed at, by the number of secrets.
+// floors are the ratios that are aimed at, by the number of secrets. Coloured logs
+// have those of logs.
 var floors = map[string]map[int]float64{
 	"log":         {1: 0.8, 10: 0.8, 100: 0.55, 1000: 0.4},
+	"coloured":    {1: 0.8, 10: 0.8, 100: 0.55, 1000: 0.4},
 	"adversarial": {1: 0.3, 10: 0.3, 100: 0.3, 1000: 0.3},
 }
 
@@ -114,11 +125,11 @@ var floors = map[string]map[int]float64{
 // it, and to-large-copy.
 func BenchmarkPipe(b *testing.B) {
 	const pieces, piece = 25, 8 << 20
-	log := logText(pieces * piece)
+	logs := map[string][]byte{"log": logText(pieces * piece), "coloured": colouredText(pieces * piece)}
 	for _, n := range []int{1, 10, 100, 1000} {
 		keys := testKeys(n)
 		set := Compile(needles(keys...))
-		for _, name := range []string{"log", "adversarial"} {
+		for _, name := range []string{"log", "coloured", "adversarial"} {
 			b.Run(fmt.Sprintf("%s/secrets=%d", name, n), func(b *testing.B) {
 				near := adversarialText(piece, keys)
 				p := newPipes(b)
@@ -139,7 +150,7 @@ func BenchmarkPipe(b *testing.B) {
 				for b.Loop() {
 					for i := range pieces {
 						text := near
-						if name == "log" {
+						if log := logs[name]; log != nil {
 							text = log[i*piece:][:piece]
 						}
 						// The first that reads a piece brings it into the caches.
@@ -173,7 +184,7 @@ func BenchmarkWriter(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		keys := testKeys(n)
 		set := Compile(needles(keys...))
-		for name, text := range map[string][]byte{"log": logText(8 << 20), "adversarial": adversarialText(8<<20, keys)} {
+		for name, text := range map[string][]byte{"log": logText(8 << 20), "coloured": colouredText(8 << 20), "adversarial": adversarialText(8<<20, keys)} {
 			b.Run(fmt.Sprintf("%s/secrets=%d", name, n), func(b *testing.B) {
 				b.SetBytes(int64(len(text)))
 				b.ReportAllocs()
