@@ -112,9 +112,9 @@ func (m *monitored) resume() syscall.WaitStatus {
 	return m.next()
 }
 
-// end lets the monitor go.
+// end lets the monitor go. How long that takes to end is nobody's time.
 func (m *monitored) end() {
 	m.order(monitor.Done, 0)
-	_, _ = m.monitor.Wait()
 	m.control.Close()
+	go func() { _, _ = m.monitor.Wait() }()
 }

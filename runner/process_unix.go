@@ -106,8 +106,8 @@ func (p *process) reap() syscall.WaitStatus {
 	return status
 }
 
-// catchNameless catches the signals without a name, which hardly anybody sends, while
-// the command runs already: a handler takes its time.
+// catchNameless catches the signals without a name, which hardly anybody sends, when
+// the command has been running for a moment: a handler takes its time.
 func catchNameless(signals chan<- os.Signal, stop <-chan struct{}) {
 	_, nameless := monitor.Catchable()
 	for _, s := range nameless {
@@ -125,7 +125,7 @@ var jobStops = []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTO
 
 func (p *process) forward(ctx context.Context, more <-chan os.Signal, grace time.Duration) {
 	defer close(p.ended)
-	catchNameless(p.signals, p.stop)
+	nameless := time.After(settle)
 	cancelled := ctx.Done()
 	var kill <-chan time.Time
 	for {
@@ -138,6 +138,8 @@ func (p *process) forward(ctx context.Context, more <-chan os.Signal, grace time
 			_ = p.Signal(syscall.SIGTERM)
 		case <-kill:
 			_ = p.Signal(syscall.SIGKILL)
+		case <-nameless:
+			catchNameless(p.signals, p.stop)
 		case s := <-more:
 			_ = p.Signal(s)
 		case s := <-p.signals:

@@ -138,7 +138,7 @@ func parentOf(pid int) (parent int, err error) {
 
 func (s *supervised) forward(ctx context.Context, more <-chan os.Signal, grace time.Duration) {
 	defer close(s.ended)
-	catchNameless(s.signals, s.stop)
+	nameless := time.After(settle)
 	pass := func(sig os.Signal) { _ = s.Signal(sig) }
 	cancelled := ctx.Done()
 	var kill <-chan time.Time
@@ -152,6 +152,8 @@ func (s *supervised) forward(ctx context.Context, more <-chan os.Signal, grace t
 			pass(syscall.SIGTERM)
 		case <-kill:
 			pass(syscall.SIGKILL)
+		case <-nameless:
+			catchNameless(s.signals, s.stop)
 		case sig := <-more:
 			pass(sig)
 		case sig := <-s.signals:
