@@ -35,6 +35,7 @@ func TestBrowser(t *testing.T) {
 		{"a team goes from the setup link to a rotated, deleted secret", theWalk},
 		{"after signing out nothing comes back", signingOut},
 		{"every step works without JavaScript", withoutJavaScript},
+		{"every page's forms work without JavaScript", plainSettings},
 		{"a refused form says why at its field", refusedForms},
 		{"a name is judged while it is typed", nameAdvice},
 		{"a suggestion fills in the form", suggestions},
