@@ -138,6 +138,12 @@ func (p *tab) openStreams(want int) {
 	p.Fatalf("%d streams are open, not %d", open, want)
 }
 
+// hide makes the page believe that its tab lies behind another one, or not.
+func (p *tab) hide(hidden bool) {
+	p.Helper()
+	ask[chromedp.Void](p, fmt.Sprintf(`Object.defineProperty(document, "hidden", { value: %t, configurable: true }); document.dispatchEvent(new Event("visibilitychange"))`, hidden))
+}
+
 // A page waits only while it is seen, by one stream. It ends with the session, and with the membership.
 func endOfLiveUpdates(t *testing.T, browser context.Context) {
 	data := filepath.Join(t.TempDir(), "data")
@@ -149,14 +155,10 @@ func endOfLiveUpdates(t *testing.T, browser context.Context) {
 	p.openStreams(1)
 
 	// Hidden, it waits for nothing; seen again, it catches up.
-	hide := func(hidden bool) {
-		t.Helper()
-		ask[chromedp.Void](p, fmt.Sprintf(`Object.defineProperty(document, "hidden", { value: %t, configurable: true }); document.dispatchEvent(new Event("visibilitychange"))`, hidden))
-	}
-	hide(true)
+	p.hide(true)
 	p.openStreams(0)
 	s.call(owner.APIKey, "POST", "/api/secrets", map[string]any{"key": "OPENAI_API_KEY", "value": p.plant("sk-live-while-hidden")})
-	hide(false)
+	p.hide(false)
 	p.see(row("OPENAI_API_KEY"), "v1")
 	p.openStreams(1)
 

@@ -160,16 +160,13 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 	p.click(testid("role-form") + " " + testid("save"))
 	p.see("#confirm-dialog-title", "Is it you?")
 	p.lookAt(seen, "confirm")
-	plain := open(t, browser, s, noScript)
-	plain.signIn(owner)
-	s.stale()
-	plain.visit("/settings/members?role=" + member.UserID)
-	plain.follow(testid("role-form") + " " + testid("save"))
-	plain.see("h1", "Is it you?")
-	plain.lookAt(seen, "confirm-page")
+	p.visit("/settings/members?role=" + member.UserID)
+	p.load("send the form without a script", chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-testid=role-form]").submit()`))
+	p.see("h1", "Is it you?")
+	p.lookAt(seen, "confirm-page")
 	p.fill("#confirm-password", owner.Password)
-	p.click(testid("confirm"))
-	p.gone("#confirm-dialog")
+	p.follow(testid("confirm"))
+	p.at("/settings/members")
 
 	p.visit("/settings/account")
 	p.follow(testid("add-app"))
@@ -219,9 +216,19 @@ func (p *tab) look(seen *looked, screens ...screen) {
 	p.Helper()
 	for _, scr := range screens {
 		p.visit(scr.path)
+		if moved := ask[float64](p, layoutShift); moved > 0 {
+			p.Errorf("%s: what was on the screen moved while the page was loaded, by %g", scr.path, moved)
+		}
 		p.lookAt(seen, scr.name)
 	}
 }
+
+// layoutShift is how far what is on the screen has moved since the page began.
+const layoutShift = `(() => {
+	const shifts = new PerformanceObserver(() => {});
+	shifts.observe({ type: "layout-shift", buffered: true });
+	return shifts.takeRecords().reduce((sum, shift) => sum + shift.value, 0);
+})()`
 
 // lookAt looks at what is shown. On a phone, what is folded is open. A page has its theme by an attribute alone, so
 // it need not be loaded again for the other one.

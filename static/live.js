@@ -15,6 +15,8 @@ let tries = 0;
 let timer = 0;
 let running = null; // an update, which a further change waits for
 let again = false;
+let doubted = false; // whether the session goes on
+let leaving = false; // for another page, which this one does not stand in the way of
 
 function connect() {
   clearTimeout(timer);
@@ -43,6 +45,17 @@ function later() {
   }, wait);
 }
 
+// acts counts what the person's own requests have changed in the page.
+let acts = 0;
+document.addEventListener("htmx:beforeRequest", () => acts++);
+document.addEventListener("htmx:afterSettle", () => acts++);
+const busy = () => document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling") !== null;
+
+// What answers a form in its place is no part of the page as its address gives it.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.requestConfig.verb !== "get") document.getElementById(event.detail.target.id)?.setAttribute("data-keep", "");
+});
+
 // update resolves to whether the server answered. Changes meanwhile make one more.
 function update() {
   if (running) {
@@ -59,8 +72,11 @@ function update() {
   return running;
 }
 
-async function refresh(once = false) {
+const pause = (time) => new Promise((done) => setTimeout(done, time));
+
+async function refresh() {
   const at = location.href;
+  const turn = acts;
   let answer, text;
   try {
     answer = await fetch(at, { headers: { "X-Infsh-Live": "true", "HX-Request": "true", "HX-Target": "main", "HX-Current-URL": at } });
@@ -68,21 +84,28 @@ async function refresh(once = false) {
   } catch {
     return false;
   }
+  if (leaving) return true;
+  if (location.href !== at || turn !== acts || busy()) {
+    // The person did something meanwhile: what came is older than what they see,
+    // or was asked for with a cookie that has been replaced since.
+    again = true;
+    do await pause(100);
+    while (busy());
+    return true;
+  }
   if (answer.status >= 500 || answer.status === 429) return false;
   if (answer.headers.has("HX-Redirect")) {
-    if (!once) {
-      // The session may just have been given another cookie, here or in another tab.
-      await new Promise((wait) => setTimeout(wait, 1000));
-      return refresh(true);
+    if (!doubted) {
+      // Another tab may just have replaced the cookie.
+      doubted = again = true;
+      await pause(1000);
+      return true;
     }
     end();
     location.assign(answer.headers.get("HX-Redirect"));
     return true;
   }
-  if (location.href !== at) {
-    again = true; // a search went on meanwhile
-    return true;
-  }
+  doubted = false;
   const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("main");
   if (!answer.ok || fresh?.dataset.team !== main.dataset.team) {
     end();
@@ -131,7 +154,7 @@ function merge(fresh) {
       beforeAttributeUpdated: (name, node) => !(["open", "checked", "selected"].includes(name) || (name === "value" && node.matches("input:not([type=hidden]), textarea"))),
     },
   });
-  htmx.process(main);
+  for (const part of main.children) if (!part.matches(kept)) htmx.process(part);
   if (focused.isConnected === false) main.querySelector("h1")?.focus();
   document.dispatchEvent(new Event("infsh:updated"));
   if (words(main) === before) return;
@@ -154,7 +177,13 @@ document.addEventListener("visibilitychange", () => {
   } else connect();
 });
 window.addEventListener("pagehide", disconnect);
-// A form was sent, or a link followed: an update, such as that of a page whose
-// session has just ended, would overtake the answer.
-window.addEventListener("beforeunload", end);
+window.addEventListener("beforeunload", () => {
+  leaving = true;
+  disconnect();
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    leaving = false; // it was a download, or it was given up
+    connect();
+  }, 10_000);
+});
 connect();
