@@ -70,6 +70,21 @@ func liveUpdates(t *testing.T, browser context.Context) {
 	p.gone(row("UNRELATED"))
 	p.sameDocument()
 
+	// What a form was answered with in its place stays.
+	p.visit("/settings/import")
+	p.fill("#import-value", "FAL_KEY="+p.plant("fal-live-0123456789"))
+	p.click(testid("preview"))
+	p.see(testid("import-sum"), "1 new")
+	before := len(p.requests("GET /settings/import"))
+	set("ANOTHER_KEY", "")
+	for deadline := time.Now().Add(patience); len(p.requests("GET /settings/import")) == before; time.Sleep(15 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the page did not ask for itself anew")
+		}
+	}
+	p.see(testid("import-sum"), "1 new")
+	p.until("the text is kept", `document.querySelector("#import-value").value.startsWith("FAL_KEY=")`)
+
 	// The other pages, too: what is unfolded stays unfolded.
 	other.deployApp(owner, "summarise", "Summaries", requirement{"MISSING_KEY", "Is missing", false}, requirement{"ANTHROPIC_API_KEY", "Is there", false})
 	p.visit("/settings/apps/acme/summarise")
@@ -106,6 +121,18 @@ func liveUpdates(t *testing.T, browser context.Context) {
 	p.visit("/settings/secrets/UNRELATED")
 	other.call(owner.APIKey, "DELETE", "/api/secrets/UNRELATED", nil)
 	p.see("#notice", "was deleted")
+}
+
+// requests are the requests so far, such as "GET /settings/secrets".
+func (w *wire) requests(request string) (all []exchange) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.seen {
+		if e.method+" "+e.url == request {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // streams are the pages' streams so far.

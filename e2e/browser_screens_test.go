@@ -107,6 +107,8 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 		screen{"device", "/device"},
 		screen{"device-compare", "/device?code=" + s.deviceCode()},
 		screen{"team-new", "/teams/new"},
+		screen{"import", "/settings/import"},
+		screen{"suggestions", "/settings/suggestions"},
 		screen{"find", "/settings/find?q=a"},
 		screen{"find-nothing", "/settings/find?q=nothing+of+that+name"},
 	)
@@ -153,6 +155,23 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 	ask[chromedp.Void](p, `htmx.ajax("GET", "/settings/secrets/NOT_THERE?edit=1", "#dialog")`)
 	p.see("#error-dialog-title", "Not found")
 	p.lookAt(seen, "error")
+
+	p.visit("/settings/import")
+	p.fill("#import-value", "FAL_KEY="+p.plant("fal-screens-0123456789")+"\nHF_TOKEN=other\nno line at all")
+	p.click(testid("preview"))
+	p.see(testid("import-sum"), "1 refused")
+	p.lookAt(seen, "import-preview")
+	p.visit("/settings/secrets")
+	p.click("#select-HF_TOKEN")
+	p.click("#select-DATABASE_URL")
+	p.see("#selected", "2 selected")
+	p.lookAt(seen, "secrets-selected")
+	p.click("#delete-selected")
+	p.see("#delete-many-dialog-title", "Delete 2 secrets?")
+	p.lookAt(seen, "delete-many")
+	p.click(testid("confirm-delete"))
+	p.see(testid("undo-toast"), "2 secrets were deleted")
+	p.lookAt(seen, "undo")
 
 	// Whoever was away for long is asked who they are.
 	s.stale()

@@ -20,7 +20,7 @@ import (
 	"sync"
 )
 
-//go:embed app.css app.js htmx.min.js icon.svg idiomorph.min.js live.js menus.js palette.js passkeys.js licenses/*.txt
+//go:embed app.css app.js htmx.min.js icon.svg idiomorph.min.js live.js menus.js palette.js passkeys.js select.js licenses/*.txt
 var files embed.FS
 
 // Prefix is the path under which [Handler] expects to be mounted.
@@ -41,6 +41,7 @@ var names = []string{
 	"menus.js",
 	"palette.js",
 	"passkeys.js",
+	"select.js",
 }
 
 // asset is one embedded file, ready to be served.
