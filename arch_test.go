@@ -147,6 +147,7 @@ var revealers = map[string]string{
 	"secret/scan.go":            "chooses the window of a value by which files are searched for it",
 	"secret/seal.go":            "encrypts the value",
 	"secret/service.go":         "checks the value that is to be set",
+	"secret/twins.go":           "makes the fingerprint of a value",
 	"cli/webhooks.go":           "prints a new signing secret, once",
 	"webhook/service.go":        "encrypts a signing secret",
 	"webhook/sign.go":           "signs messages",

@@ -96,6 +96,36 @@ func livesOfSecrets(t *testing.T, browser context.Context) {
 		p.visit("/settings/secrets/" + tab.key)
 		p.see(testid("old-free"), "Every last run received v2.")
 		p.see(use(tab.name)+" "+testid("holder"), "before: v1")
+
+		// Another team of the same person that has the same value, by its page and
+		// when it is stored.
+		v := s.signIn(owner)
+		form := func(path string, fields map[string][]string) {
+			t.Helper()
+			fields["csrf"] = []string{between(v.get("/settings/members").Body, `name="csrf" value="`, `"`)}
+			if a := v.post(path, fields); a.StatusCode != http.StatusSeeOther {
+				t.Fatalf("POST %s answers %d: %.300s", path, a.StatusCode, a.Body)
+			}
+		}
+		form("/teams/new", map[string][]string{"username": {"staging-" + tab.name}})
+		shared := p.plant("sk-shared-8b8b-" + tab.name)
+		form("/settings/secrets", map[string][]string{"key": {tab.key}, "value": {shared}})
+		p.visit("/settings/secrets/" + tab.key)
+		if tab.options != nil {
+			p.follow(testid("compare-twins"))
+			p.see(testid("flash"), "None of your other teams")
+		}
+		p.gone(testid("twins"))
+		p.fill("#rotate-value", shared)
+		p.follow(testid("edit-form") + " " + testid("save"))
+		p.see(testid("flash"), "Team staging-"+tab.name+" holds the same value")
+		p.visit("/settings/secrets/" + tab.key)
+		if tab.options == nil {
+			p.see(testid("twins"), "Team staging-"+tab.name+" holds the same value")
+		} else {
+			p.follow(testid("compare-twins"))
+			p.see(testid("flash"), "The same value is held by staging-"+tab.name)
+		}
 		for _, key := range []string{tab.key, tab.key + "_2"} {
 			s.call(owner.APIKey, "DELETE", "/api/secrets/"+key, nil)
 		}

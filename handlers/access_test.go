@@ -75,6 +75,7 @@ POST   /settings/secrets/{key}/rollback          login 404   403    ok    ok    
 POST   /settings/secrets/{key}/reveal            login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/activate          login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/suggestions                     login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/secrets/{key}/twins             login 404   ok     ok    ok    login   login  login  login login login
 POST   /settings/secrets/{key}/reminders         login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/apps                            login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/apps/{namespace}/{name}         login 404   ok     ok    ok    login   login  login  login login login
@@ -341,6 +342,7 @@ var calls = map[string]struct{ path, body string }{
 	"GET /api/webhooks/{id}/deliveries":      {path: "/api/webhooks/$webhook/deliveries"},
 	"GET /internal/v1/watch":                 {path: "/internal/v1/watch?app=acme/summarizer&seconds=0"},
 	"POST /settings/secrets/{key}/activate":  {path: "/settings/secrets/OPENAI_API_KEY/activate", body: "version=1"},
+	"POST /settings/secrets/{key}/twins":     {path: "/settings/secrets/OPENAI_API_KEY/twins"},
 	"POST /settings/secrets/{key}/reminders": {path: "/settings/secrets/OPENAI_API_KEY/reminders", body: "rotate_every_days=90&expires_at=2027-01-31"},
 	"POST /api/secrets/activate/{key}":       {path: "/api/secrets/activate/OPENAI_API_KEY", body: `{"version":1}`},
 }

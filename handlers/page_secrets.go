@@ -111,11 +111,11 @@ func formValue(r *http.Request, verbatim bool) (value redact.Value, notes string
 }
 
 // notesOn joins what there is to say of a secret that was just written.
-func notesOn(written secret.Written, notes string) string {
+func notesOn(written secret.Written, notes, more string) string {
 	for _, w := range written.Warnings {
 		notes += " " + sentence(w)
 	}
-	return strings.TrimSpace(notes)
+	return strings.TrimSpace(notes + " " + more)
 }
 
 func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
@@ -134,7 +134,7 @@ func (s *server) addSecretForm(w http.ResponseWriter, r *http.Request, session a
 		written, err = s.Secrets.Set(r.Context(), session.Actor, secret.Create, write)
 	}
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{kind: savedAs(written, flashAdded), subject: savedSubject(written), notes: notesOn(written, notes)}, form.Return)
+		return s.secretsSaved(w, r, session, flash{kind: savedAs(written, flashAdded), subject: savedSubject(written), notes: notesOn(written, notes, s.twinNote(r, session, written))}, form.Return)
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {
@@ -310,6 +310,9 @@ func (s *server) secretDetail(w http.ResponseWriter, r *http.Request, session au
 		return p, model, err
 	}
 	model.Edit.Receivers = model.Uses.Receivers()
+	model.Compare = found.Version > 0 && session.Actor.Can(team.RevealSecret) && slices.ContainsFunc(p.Teams, func(t views.Team) bool {
+		return t.ID != p.Team.ID && team.Role(t.Role).AtLeast(team.Admin)
+	})
 	return p, model, nil
 }
 
@@ -344,7 +347,7 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 		written, err = s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
 	}
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{kind: savedAs(written, flashChanged), subject: savedSubject(written), notes: notesOn(written, notes)}, "")
+		return s.secretsSaved(w, r, session, flash{kind: savedAs(written, flashChanged), subject: savedSubject(written), notes: notesOn(written, notes, s.twinNote(r, session, written))}, "")
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {

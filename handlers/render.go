@@ -161,6 +161,8 @@ const (
 	flashUnchanged flashKind = "unchanged"
 	flashActivated flashKind = "activated"
 	flashReminded  flashKind = "reminded"
+	flashTwins     flashKind = "twins"
+	flashNoTwins   flashKind = "no_twins"
 	flashTested    flashKind = "webhook_tested"
 	flashUnhooked  flashKind = "webhook_deleted"
 
@@ -206,6 +208,8 @@ var flashWords = map[flashKind]string{
 	flashUnchanged: "The value is unchanged: %s holds it already, so no new version was made.",
 	flashActivated: "%s is in use now.",
 	flashReminded:  "The reminders of %s were saved.",
+	flashTwins:     "The same value is held by %s.",
+	flashNoTwins:   "None of your other teams in which you may reveal holds the value of %s.",
 	flashTested:    "A test is on its way. Reload the page to see whether it arrived.",
 	flashUnhooked:  "The webhook was deleted.",
 

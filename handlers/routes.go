@@ -122,6 +122,7 @@ func (s *server) routes() []route {
 		sure("/settings/secrets/{key}/reveal", "see the value of a secret", s.revealSecretForm),
 		pg("POST", "/settings/secrets/{key}/activate", s.activateSecretForm),
 		pg("POST", "/settings/secrets/{key}/reminders", s.remindersForm),
+		pg("POST", "/settings/secrets/{key}/twins", s.twinsForm),
 		pg("GET", "/settings/apps", s.appsPage),
 		pg("GET", "/settings/apps/{namespace}/{name}", s.appPage),
 		pg("POST", "/settings/apps/{namespace}/{name}/grants", s.grantsForm),

@@ -228,12 +228,15 @@ func TestRotationsAreAudited(t *testing.T) {
 // anew. Those that need it are named in rotation.Reader.
 func TestEveryBinaryColumnIsKnown(t *testing.T) {
 	known := map[string]string{
-		"stores.kek_check":      "sealed by the KEK",
-		"stores.old_kek_check":  "sealed by the KEK",
-		"teams.wrapped_dek":     "sealed by the KEK",
-		"secret_versions.value": "sealed by the DEK",
-		"secret_versions.hint":  "sealed by the DEK",
-		"webhook_secrets.value": "sealed by the DEK",
+		"stores.kek_check":        "sealed by the KEK",
+		"stores.old_kek_check":    "sealed by the KEK",
+		"teams.wrapped_dek":       "sealed by the KEK",
+		"secret_versions.value":   "sealed by the DEK",
+		"secret_versions.hint":    "sealed by the DEK",
+		"webhook_secrets.value":   "sealed by the DEK",
+		"fingerprint_keys.sealed": "sealed by the KEK: TestRotateKEKOfFingerprints",
+		// Not sealed anew: what does not open is made anew, by TestTwins.
+		"secret_fingerprints.sealed": "sealed by the key of fingerprints",
 		// Not sealed anew: TestRotationEndsAnUndo.
 		"deleted_secrets.content": "sealed by the DEK, for an undo",
 		// Sealed by what only the caller has, for a day.

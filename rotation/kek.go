@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type KEKReport struct {
 // KEK makes to the store's KEK and wraps every team's DEK by it.
 //
 //  1. One transaction makes to the KEK in use and keeps the one before as the
-//     old one. From here on new teams get to, and a server that hasn't got both
+//     old one. It also seals the key of the store's fingerprints by to. From here on new teams get to, and a server that hasn't got both
 //     keys does not start and is not ready.
 //  2. Each team's DEK is wrapped anew, a transaction each.
 //  3. When none is left, one transaction forgets the old KEK.
@@ -82,6 +83,10 @@ func (s *Service) beginKEK(ctx context.Context, operator team.Actor, keys, to *e
 		if err != nil {
 			return KEKs{}, KEKReport{}, err
 		}
+		prints, newPrints, err := s.fingerprintKey(ctx, keys, to, seen)
+		if err != nil {
+			return KEKs{}, KEKReport{}, err
+		}
 		begun := KEKs{StoreID: seen.StoreID, ID: to.ID(), Check: check, OldID: seen.ID, OldCheck: seen.Check}
 		err = s.store.Update(ctx, func(tx Tx) error {
 			locked, err := tx.LockKEKs(ctx)
@@ -90,6 +95,18 @@ func (s *Service) beginKEK(ctx context.Context, operator team.Actor, keys, to *e
 			}
 			if !locked.equal(seen) {
 				return errMoved
+			}
+			now, err := tx.FingerprintKey(ctx)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(now, prints) {
+				return errMoved
+			}
+			if newPrints != nil {
+				if err := tx.SetFingerprintKey(ctx, newPrints); err != nil {
+					return err
+				}
 			}
 			if err := tx.SetKEKs(ctx, begun); err != nil {
 				return err
@@ -102,6 +119,23 @@ func (s *Service) beginKEK(ctx context.Context, operator team.Actor, keys, to *e
 		return begun, report, err
 	}
 	return KEKs{}, KEKReport{}, errMoved
+}
+
+// fingerprintKey reads the key of the store's fingerprints, and seals it by to.
+// One that does not open is of no use: servers make a new one.
+func (s *Service) fingerprintKey(ctx context.Context, keys, to *envelope.KEK, keks KEKs) (old, rewrapped []byte, err error) {
+	err = s.store.View(ctx, func(r Reader) (err error) {
+		old, err = r.FingerprintKey(ctx)
+		return err
+	})
+	if err != nil || old == nil {
+		return nil, nil, err
+	}
+	rewrapped, err = keys.RewrapFingerprintKey(keks.StoreID, old, to)
+	if errors.Is(err, envelope.ErrOpen) {
+		return old, nil, nil
+	}
+	return old, rewrapped, err
 }
 
 // rewrapAll visits the teams whose DEK another KEK wraps. There are passes,

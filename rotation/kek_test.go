@@ -268,3 +268,40 @@ func TestRotateKEKWithADamagedKeyset(t *testing.T) {
 		}
 	})
 }
+
+// The key of fingerprints goes along with the KEK, so that what was stored before
+// still compares; one that does not open keeps nobody from rotating.
+func TestRotateKEKOfFingerprints(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.fill(2)
+		before := dbtest.Value(t, w.Database, "SELECT sealed FROM fingerprint_keys")
+		opens := func(kek *envelope.KEK) bool {
+			t.Helper()
+			prints, err := kek.OpenFingerprints("store", dbtest.Value(t, w.Database, "SELECT sealed FROM fingerprint_keys"))
+			if err != nil {
+				return false
+			}
+			id := string(dbtest.Value(t, w.Database, "SELECT id FROM secrets WHERE team_id = ? AND key = 'KEY_000'", w.acme.TeamID()))
+			sealed := dbtest.Value(t, w.Database, "SELECT sealed FROM secret_fingerprints WHERE secret_id = ? AND version = 1", id)
+			got, err := prints.Open(w.acme.TeamID(), id, 1, sealed)
+			return err == nil && got.Equal(prints.Of([]byte(w.values["acme"]["KEY_000"])))
+		}
+		if !opens(w.old) {
+			t.Fatal("there is no fingerprint of a value that was set")
+		}
+		if _, err := w.service(w.old).KEK(t.Context(), operator, w.young, nil); err != nil {
+			t.Fatal(err)
+		}
+		if !opens(w.young) || opens(w.old) {
+			t.Error("the key of fingerprints is not under the new KEK alone")
+		}
+		if _, err := w.service(w.both()).KEK(t.Context(), operator, w.old, nil); err != nil || !opens(w.old) {
+			t.Errorf("back again: %v", err)
+		}
+		dbtest.Exec(t, w.Database, "UPDATE fingerprint_keys SET sealed = ?", before[1:])
+		if _, err := w.service(w.old).KEK(t.Context(), operator, w.young, nil); err != nil {
+			t.Errorf("with a damaged key of fingerprints: %v", err)
+		}
+		w.mustRead(w.young, "after it")
+	})
+}

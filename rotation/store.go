@@ -50,6 +50,9 @@ type Version struct {
 
 // Reader reads one consistent snapshot.
 type Reader interface {
+	// FingerprintKey returns the key of the store's fingerprints as the KEK seals
+	// it, nil if there is none.
+	FingerprintKey(ctx context.Context) ([]byte, error)
 	// KEKs reads what the store says of its KEKs.
 	KEKs(ctx context.Context) (KEKs, error)
 	// TeamKey finds a team by id; problem.NotFound if there is none.
@@ -80,6 +83,9 @@ type Tx interface {
 	LockKEKs(ctx context.Context) (KEKs, error)
 	// SetKEKs stores them.
 	SetKEKs(ctx context.Context, k KEKs) error
+	// SetFingerprintKey stores the key of the store's fingerprints, as another KEK
+	// seals it.
+	SetFingerprintKey(ctx context.Context, sealed []byte) error
 	// ReplaceDEK stores a team's DEK if it is still the old one and if the
 	// store still uses the KEK of the check; ok tells. It waits for those who
 	// write the team's secrets.

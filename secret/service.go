@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -27,6 +28,8 @@ type Service struct {
 	store Store
 	kek   *envelope.KEK
 	now   func() time.Time
+	// lastPrints is the key of fingerprints that was opened last.
+	lastPrints atomic.Pointer[openedPrints]
 }
 
 // NewService makes a Service whose values are sealed under the teams' DEKs,
@@ -276,6 +279,9 @@ func (s *Service) write(ctx context.Context, tx Tx, actor team.Actor, dek *envel
 	}
 	if p.value != nil {
 		if err := tx.AddVersion(ctx, r.TeamID, r.ID, sealed); err != nil {
+			return Written{}, err
+		}
+		if err := s.addPrint(ctx, tx, r, sealed.Number, *p.value); err != nil {
 			return Written{}, err
 		}
 		if err := prune(ctx, tx, r, sealed.Number); err != nil {

@@ -171,6 +171,17 @@ type Tx interface {
 	// which is the highest that one ever had.
 	LastNumber(ctx context.Context, team, secretID string) (int64, error)
 	AddVersion(ctx context.Context, team, secretID string, v Sealed) error
+	// FingerprintKey reads the key of the store's fingerprints.
+	FingerprintKey(ctx context.Context) (FingerprintKey, error)
+	// MakeFingerprintKey stores a new one in the place of the old, sealed by the
+	// KEK that is in use, and returns the one that is there then.
+	MakeFingerprintKey(ctx context.Context, old []byte, seal func(storeID string, check []byte) ([]byte, error)) (FingerprintKey, error)
+	// Fingerprint returns what is stored for a version, nil if nothing is.
+	Fingerprint(ctx context.Context, team, secretID string, number int64) ([]byte, error)
+	SetFingerprint(ctx context.Context, team, secretID string, number int64, sealed []byte) error
+	// Compared tells whether the newest entry of the same act by the same person
+	// on the same target names the same versions.
+	Compared(ctx context.Context, e audit.Entry) (bool, error)
 	// SetReminder stores the record's reminder, and when a version's value ends.
 	SetReminder(ctx context.Context, r Record, number int64, expiresAt time.Time) error
 	// Prune removes versions with a number up to the given one, but for the

@@ -136,6 +136,8 @@ type SecretDetail struct {
 	History   []SecretVersion // newest first
 	Delete    *DeleteSecret   // the dialog is open
 	LifeForm  LifeForm
+	// Compare: the person may reveal here and in another team.
+	Compare bool
 }
 
 // VersionState is what a version is for now, as the API names it.
