@@ -73,7 +73,13 @@ func smallDisk(t *testing.T) string {
 
 func fillDisk(t *testing.T, s *server) (end func()) {
 	t.Helper()
-	ballast := filepath.Join(filepath.Dir(s.Data), "ballast")
+	return fillFolder(t, filepath.Dir(s.Data))
+}
+
+// fillFolder takes all the room on the disk that a folder is on.
+func fillFolder(t *testing.T, dir string) (end func()) {
+	t.Helper()
+	ballast := filepath.Join(dir, "ballast")
 	f, err := os.OpenFile(ballast, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		t.Fatal(err)

@@ -35,23 +35,36 @@ type Cluster struct {
 // NewCluster starts a server with further settings, each NAME=VALUE.
 func NewCluster(tb testing.TB, settings ...string) *Cluster {
 	tb.Helper()
-	c := newCluster(tb, settings)
-	c.run("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-	c.Start()
+	dir, err := os.MkdirTemp("/tmp", "infsh-pg")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := newCluster(tb, dir, settings)
+	c.initialize()
 	return c
 }
 
-func newCluster(tb testing.TB, settings []string) *Cluster {
+// NewSmallCluster is NewCluster in a folder of a small disk, which it removes.
+func NewSmallCluster(tb testing.TB, dir string, settings ...string) *Cluster {
+	tb.Helper()
+	c := newCluster(tb, dir, settings)
+	c.initialize("--wal-segsize=1")
+	return c
+}
+
+func (c *Cluster) initialize(options ...string) {
+	c.tb.Helper()
+	c.run("initdb", append([]string{"-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"}, options...)...)
+	c.Start()
+}
+
+func newCluster(tb testing.TB, dir string, settings []string) *Cluster {
 	tb.Helper()
 	bin, err := binaries()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	_, uid, gid, err := unprivileged()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("/tmp", "infsh-pg")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -170,18 +183,52 @@ func (c *Cluster) Stop(mode string) {
 	}
 }
 
+// Revive starts the server again if it has ended by itself, as one does that
+// can't write its log.
+func (c *Cluster) Revive() {
+	c.tb.Helper()
+	c.mu.Lock()
+	select {
+	case <-c.exited:
+		c.server = nil
+	default:
+	}
+	ended := c.server == nil
+	c.mu.Unlock()
+	if ended {
+		c.Start()
+	}
+}
+
+// Processes are the server's, the first one at first.
+func (c *Cluster) Processes() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server == nil {
+		return nil
+	}
+	return c.processes()
+}
+
+func (c *Cluster) processes() []int {
+	pids := []int{c.server.Process.Pid}
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pids[0], pids[0]))
+	for _, child := range strings.Fields(string(children)) {
+		if n, err := strconv.Atoi(child); err == nil {
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
 // Kill ends all of the server's processes at once, as a lost machine does.
 func (c *Cluster) Kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pid := c.server.Process.Pid
 	// Stopped, it can't clean up after its children.
 	_ = c.server.Process.Signal(syscall.SIGSTOP)
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for _, child := range strings.Fields(string(children)) {
-		if n, err := strconv.Atoi(child); err == nil {
-			_ = syscall.Kill(n, syscall.SIGKILL)
-		}
+	for _, child := range c.processes()[1:] {
+		_ = syscall.Kill(child, syscall.SIGKILL)
 	}
 	_ = c.server.Process.Kill()
 	<-c.exited
@@ -192,7 +239,11 @@ func (c *Cluster) Kill() {
 // replication. name is what the first one knows it by.
 func (c *Cluster) Standby(name string) *Cluster {
 	c.tb.Helper()
-	s := newCluster(c.tb, nil)
+	dir, err := os.MkdirTemp("/tmp", "infsh-pg")
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	s := newCluster(c.tb, dir, nil)
 	from := fmt.Sprintf("host=127.0.0.1 port=%s user=postgres application_name=%s", c.port, name)
 	// -R writes standby.signal and the connection to the primary.
 	s.run("pg_basebackup", "-D", s.data(), "-d", from, "-R", "-X", "stream", "-c", "fast", "--no-sync")
