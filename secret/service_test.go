@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -338,7 +339,11 @@ func TestAResolveSeesOneSnapshot(t *testing.T) {
 				}
 			}
 		}()
-		for range 300 {
+		resolves := 300
+		if os.Getenv("INFSH_TORTURE") != "" {
+			resolves = 1000
+		}
+		for range resolves {
 			env, err := w.resolve(t, w.member, "acme/app")
 			if err != nil {
 				t.Fatal(err)

@@ -4,13 +4,17 @@
 # (default 5m), and each fuzz target for FUZZTIME (default 60s).
 set -eu
 echo "== crash tests"
-INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|AfterAKill|FollowsASync|Failover|HistoryOfOneKey|MigrationsKilled' ./e2e
+INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|AfterAKill|FollowsASync|Failover|HistoryOfOneKey' ./e2e
+echo "== migrations cut off before each message"
+INFSH_TORTURE=1 go test -v -timeout 3h -run 'MigrationsKilled' ./db
+echo "== a pair that changes during 1,000 resolves"
+INFSH_TORTURE=1 go test -v -timeout 3h -run 'AResolveSeesOneSnapshot' ./secret
 echo "== what an app receives, in random worlds"
 INFSH_TORTURE=1 go test -v -timeout 3h -run TestResolvedIsDeclaredAndGrantedAndSet ./secret
 echo "== a million samples of redacted output, and a gigabyte without secrets"
 INFSH_TORTURE=1 go test -v -timeout 3h -run 'NoFormOfAValue|SoupIsMasked|PassUnchanged' ./redact
 echo "== faults, floods and stress"
-INFSH_TORTURE=1 go test -v -timeout 3h -run 'Faults|Floods|ManyWriters' ./e2e
+INFSH_TORTURE=1 go test -v -timeout 3h -run 'Faults|Flood|FewDescriptors|ManyWriters' ./e2e
 echo "== soak"
 INFSH_TORTURE=1 INFSH_SOAK=${INFSH_SOAK:-5m} go test -v -timeout 3h -run Soak ./e2e
 time=${FUZZTIME:-60s}
