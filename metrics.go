@@ -25,6 +25,8 @@ func collectors(st *store, limit *conns.Limit) []prometheus.Collector {
 			func() float64 { return float64(st.kek.CachedDEKs()) }),
 		gauge("infsh_connections_open", "Open connections of clients.", func() float64 { return float64(limit.Open()) }),
 		gauge("infsh_connections_max", "How many connections of clients may be open.", func() float64 { return float64(limit.Max()) }),
+		gauge("infsh_streams_open", "Streams by which runners and open pages wait for changes.", func() float64 { return float64(limit.Streams()) }),
+		gauge("infsh_streams_max", "How many such streams may go on; their connections are not among the others.", func() float64 { return float64(limit.MaxStreams()) }),
 		counter("infsh_connections_closed_total", "Connections of clients that were closed to make room for others, or for want of it.",
 			func() float64 { return float64(limit.Closed()) }),
 		databasePool{st},

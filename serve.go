@@ -45,6 +45,9 @@ const (
 	// until it is collected.
 	maxConnections = 1024
 	minConnections = 16
+	// maxStreams bounds the streams by which runners and open pages wait for
+	// changes, beside those.
+	maxStreams = 4096
 	// shutdownTimeout leaves room within the 10 s that a supervisor is promised.
 	shutdownTimeout = 9 * time.Second
 	// sweepInterval is how often expired sessions are removed.
@@ -108,14 +111,14 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	if publicURL == nil {
 		publicURL = urlOf(main.Addr())
 	}
-	limit := conns.New(mostConnections())
+	limit := conns.New(mostConnections(maxDescriptors()))
 	services := newServices(st, publicURL)
 	services.Feed, services.Entries = feed.New(st.db, log), feed.New(st.db.Heads(), log)
 	guard := webhook.Guard{AllowPrivate: s.webhookPrivate}
 	services.Webhooks = webhook.NewService(st.db.Webhooks(), st.kek, guard)
 	sender := webhook.NewSender(st.db.Outbox(), st.kek, guard, log)
 	faces := handlers.New(handlers.Config{
-		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Limits: s.limits, Collectors: collectors(st, limit), InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
+		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Limits: s.limits, Collectors: collectors(st, limit), Stream: limit.Stream, InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
 	}, services)
 
 	servers := []*http.Server{newServer(faces.Main, limit, log)}
@@ -186,11 +189,13 @@ func newServices(st *store, site *url.URL) handlers.Services {
 	}
 }
 
-// mostConnections is how many connections may be open: fewer than there are
-// descriptors, so that the database always finds one.
-func mostConnections() int {
-	all := maxDescriptors()
-	return max(min(maxConnections, all-min(max(all/4, 32), 256)), minConnections)
+// mostConnections is how many connections may be open, and how many streams
+// beside them: fewer than there are descriptors, so that the database always
+// finds one.
+func mostConnections(descriptors int) (connections, streams int) {
+	all := descriptors - min(max(descriptors/4, 32), 256)
+	streams = min(maxStreams, max(all/4, all-maxConnections))
+	return max(min(maxConnections, all-streams), minConnections), max(streams, 1)
 }
 
 func newServer(h http.Handler, limit *conns.Limit, log *slog.Logger) *http.Server {

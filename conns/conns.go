@@ -11,6 +11,10 @@
 // waits; then it is closed. It is closed at once if only connections of
 // addresses wait that have fewer than its own.
 //
+// A stream, whose answer goes on for hours, is not among those: while it goes on
+// its connection is counted apart, within a bound of its own, and never closed to
+// make room. Only what its client has proved a right to may be one.
+//
 // Whoever holds many idle or slow connections so pushes out their own first.
 // Behind a proxy all connections have the proxy's address, which changes
 // nothing but that the longest waiting one of all goes.
@@ -33,17 +37,18 @@ const patience = time.Second
 
 // Limit bounds connections. Use New.
 type Limit struct {
-	max     int
-	refused atomic.Int64
+	max, maxStreams int
+	refused         atomic.Int64
 
-	mu   sync.Mutex
-	open map[*conn]struct{}
-	from map[netip.Addr]int // open connections by address
+	mu      sync.Mutex
+	open    map[*conn]struct{}
+	from    map[netip.Addr]int // open connections by address
+	streams int
 }
 
-// New makes a Limit of so many connections.
-func New(most int) *Limit {
-	return &Limit{max: most, open: map[*conn]struct{}{}, from: map[netip.Addr]int{}}
+// New makes a Limit of so many connections, and of so many more that are streams.
+func New(most, streams int) *Limit {
+	return &Limit{max: most, maxStreams: streams, open: map[*conn]struct{}{}, from: map[netip.Addr]int{}}
 }
 
 // Max is how many connections may be open.
@@ -54,6 +59,60 @@ func (l *Limit) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.open)
+}
+
+// MaxStreams is how many streams may go on.
+func (l *Limit) MaxStreams() int { return l.maxStreams }
+
+// Streams is how many streams go on.
+func (l *Limit) Streams() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.streams
+}
+
+// Stream counts the connection of a request as a stream, until end is called by
+// the request's handler; ok is false if there are too many.
+func (l *Limit) Stream(ctx context.Context) (end func(), ok bool) {
+	c, counted := ctx.Value(contextKey{}).(*conn)
+	if !counted {
+		return func() {}, true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.streams >= l.maxStreams {
+		return nil, false
+	}
+	l.streams++
+	l.forget(c)
+	return func() { l.endStream(c) }, true
+}
+
+// endStream counts a connection among the others again, where it takes the place
+// of one that waits if they are too many.
+func (l *Limit) endStream(c *conn) {
+	l.mu.Lock()
+	l.streams--
+	var victim *conn
+	if !c.closed {
+		if len(l.open) >= l.max {
+			if victim = l.victim(); victim != nil {
+				l.refused.Add(1)
+				l.forget(victim)
+			}
+		}
+		l.add(c)
+	}
+	l.mu.Unlock()
+	if victim != nil {
+		_ = victim.Close()
+	}
+}
+
+// add counts a connection; the mutex is held.
+func (l *Limit) add(c *conn) {
+	l.open[c] = struct{}{}
+	l.from[c.from]++
 }
 
 // Closed is how many connections were closed to make room, or for want of it.
@@ -95,6 +154,7 @@ type conn struct {
 	// waiting is since when it waits for its client; zero while a request is
 	// worked on. Guarded by the Limit's mutex.
 	waiting time.Time
+	closed  bool // guarded likewise
 	once    sync.Once
 }
 
@@ -110,6 +170,7 @@ func (c *conn) Close() error {
 	c.once.Do(func() {
 		c.limit.mu.Lock()
 		defer c.limit.mu.Unlock()
+		c.closed = true
 		c.limit.forget(c)
 	})
 	return c.Conn.Close()
@@ -140,8 +201,7 @@ func (l *Limit) admit(inner net.Conn) (kept net.Conn, busy bool) {
 		l.refused.Add(1)
 		l.forget(victim)
 	}
-	l.open[c] = struct{}{}
-	l.from[c.from]++
+	l.add(c)
 	l.mu.Unlock()
 	if victim != nil {
 		_ = victim.Close()

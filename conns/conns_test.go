@@ -14,7 +14,7 @@ import (
 // released, elsewhere it is answered once its body has come.
 func serve(t *testing.T, most int) (l *Limit, address string, held, release chan struct{}) {
 	t.Helper()
-	l, held, release = New(most), make(chan struct{}, most), make(chan struct{})
+	l, held, release = New(most, 0), make(chan struct{}, most), make(chan struct{})
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -189,5 +189,84 @@ func TestWorkIsNotPushedOut(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d connections are counted as open", l.Open())
 		}
+	}
+}
+
+// Streams keep nobody out, have a bound of their own, and are not closed for
+// others; when one ends its connection is one of the others again.
+func TestStreams(t *testing.T) {
+	const most, streams = 8, 3
+	l := New(most, streams)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := make(chan struct{})
+	s := &http.Server{ConnContext: l.ConnContext, Handler: l.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/stream" {
+			return
+		}
+		end, ok := l.Stream(r.Context())
+		if !ok {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		defer end()
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-more:
+		case <-r.Context().Done():
+		}
+	}))}
+	go func() { _ = s.Serve(l.Listener(inner)) }()
+	t.Cleanup(func() { _ = s.Close() })
+	address := inner.Addr().String()
+
+	var going []net.Conn
+	for range streams {
+		c := dial(t, "127.0.0.2", address)
+		if err := ask(c, "/stream"); err != nil || !answered(c) {
+			t.Fatal("a stream does not begin")
+		}
+		going = append(going, c)
+	}
+	refused := dial(t, "127.0.0.2", address)
+	if err := ask(refused, "/stream"); err != nil || answered(refused) {
+		t.Error("one stream more than there may be is answered")
+	}
+	for range 3 * most {
+		_ = dial(t, "127.0.0.3", address)
+	}
+	c := dial(t, "127.0.0.4", address)
+	if err := ask(c, "/"); err != nil || !answered(c) {
+		t.Error("beside all streams and a flood nobody is served")
+	}
+	if l.Streams() != streams || l.Open() > most {
+		t.Errorf("%d streams go on, and %d other connections", l.Streams(), l.Open())
+	}
+	_ = going[0].Close()
+	for deadline := time.Now().Add(10 * time.Second); l.Streams() != streams-1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a stream whose client is gone is still counted")
+		}
+	}
+	again := dial(t, "127.0.0.2", address)
+	if err := ask(again, "/stream"); err != nil || !answered(again) {
+		t.Error("the place of a stream that ended is not free")
+	}
+	for range streams {
+		more <- struct{}{}
+	}
+	for deadline := time.Now().Add(10 * time.Second); l.Streams() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("streams that ended are still counted")
+		}
+	}
+	if l.Open() > most {
+		t.Errorf("%d connections are open", l.Open())
+	}
+	_, _ = io.ReadFull(going[1], make([]byte, len("0\r\n\r\n"))) // the end of its answer
+	if err := ask(going[1], "/"); err != nil || !answered(going[1]) {
+		t.Error("the connection of a stream that ended serves no more")
 	}
 }

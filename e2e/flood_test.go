@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -205,4 +206,75 @@ func logInFrom(t *testing.T, address string, s *server, u user) (status int, ret
 	}
 	_ = res.Body.Close()
 	return res.StatusCode, res.Header.Get("Retry-After")
+}
+
+// Streams by which runners wait are counted apart: they keep nobody out, a flood
+// ends none of them, and one too many is told when to come again.
+func TestStreamsBesideAFlood(t *testing.T) {
+	s := startUnder(t, []string{"prlimit", "--nofile=96:96"}, t.TempDir())
+	w := &town{server: s, t: t, ada: s.createUser("ada@example.com", "acme")}
+	w.set(w.ada.APIKey, "OPENAI_API_KEY", faultCanary)
+	w.deploy(w.ada.APIKey, "demo", "OPENAI_API_KEY")
+	runner := w.apiKey(w.ada, "runner", "apps:execute")
+	watch := func() *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/internal/v1/watch?app=acme/demo", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+runner)
+		res, err := (&http.Client{Transport: &http.Transport{}, Timeout: patience}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = res.Body.Close() })
+		return res
+	}
+	var streams []*http.Response
+	for {
+		res := watch()
+		if res.StatusCode == http.StatusOK {
+			streams = append(streams, res)
+			continue
+		}
+		if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+			t.Errorf("after %d streams one more is answered %d, and is to come again after %q", len(streams), res.StatusCode, res.Header.Get("Retry-After"))
+		}
+		break
+	}
+	text, _ := scrape(t, s)
+	if most := int(metric(t, text, "infsh_streams_max")); len(streams) != most || most < 8 {
+		t.Errorf("%d streams go on, and there may be %d", len(streams), most)
+	}
+	var flood []net.Conn
+	for range 300 {
+		c, err := dialFrom("127.0.0.66", s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flood = append(flood, c)
+	}
+	w.recovers(runner)
+	w.want(http.StatusOK, w.ada.APIKey, "PUT", "/api/secrets/OPENAI_API_KEY", map[string]any{"value": "sk-changed-during-a-flood"})
+	for i, res := range streams {
+		told := bufio.NewScanner(res.Body)
+		for told.Scan() && told.Text() != "event: changed" {
+		}
+		if told.Text() != "event: changed" {
+			t.Errorf("stream %d ended without telling of the change: %v", i, told.Err())
+		}
+	}
+	for _, c := range flood {
+		_ = c.Close()
+	}
+	_ = streams[0].Body.Close()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if res := watch(); res.StatusCode == http.StatusOK {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the place of a stream that ended is not free")
+		}
+	}
+	s.stop()
 }

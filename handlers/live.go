@@ -56,7 +56,7 @@ func (s *server) live(w http.ResponseWriter, r *http.Request, session auth.Sessi
 	if err != nil {
 		return problem.Invalid(since, "it must be a number")
 	}
-	leave, err := s.watches.enter(session.ID)
+	leave, err := s.enterStream(r, session.ID)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,9 @@ type Config struct {
 	Limits RateLimits
 	// Collectors are metrics of other parts, served with those of this package.
 	Collectors []prometheus.Collector
+	// Stream counts a request whose answer goes on for long, until end is called; ok
+	// is false if there are too many. nil counts none.
+	Stream func(context.Context) (end func(), ok bool)
 	// Ready says whether the database and the KEK answer, within its context.
 	Ready func(context.Context) error
 	Log   *slog.Logger

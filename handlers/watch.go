@@ -17,8 +17,6 @@ import (
 const (
 	// maxWatches is how many streams one credential has on this instance.
 	maxWatches = 64
-	// maxAllWatches is how many there are in all.
-	maxAllWatches = 8192
 	// heartbeat is how often a stream that has nothing to say says that. Common
 	// proxies end a silent one after 30 s or more.
 	heartbeat = 15 * time.Second
@@ -31,14 +29,13 @@ const (
 // watchers counts the open streams by credential.
 type watchers struct {
 	mu   sync.Mutex
-	all  int
 	each map[string]int
 }
 
 func (w *watchers) enter(credential string) (leave func(), err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.each[credential] >= maxWatches || w.all >= maxAllWatches {
+	if w.each[credential] >= maxWatches {
 		return nil, &problem.Error{
 			Code: problem.RateLimited, RetryAfter: heartbeat,
 			Detail: fmt.Sprintf("This credential has %d open watches, and more are not allowed. End some of them, or use another key.", maxWatches),
@@ -48,14 +45,32 @@ func (w *watchers) enter(credential string) (leave func(), err error) {
 		w.each = map[string]int{}
 	}
 	w.each[credential]++
-	w.all++
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.all--
 		if w.each[credential]--; w.each[credential] == 0 {
 			delete(w.each, credential)
 		}
+	}, nil
+}
+
+// enterStream counts a stream of a credential, which has been authenticated.
+func (s *server) enterStream(r *http.Request, credential string) (leave func(), err error) {
+	one, err := s.watches.enter(credential)
+	if err != nil || s.config.Stream == nil {
+		return one, err
+	}
+	end, ok := s.config.Stream(r.Context())
+	if !ok {
+		one()
+		return nil, &problem.Error{
+			Code: problem.Unavailable, RetryAfter: heartbeat,
+			Detail: "This server has as many open watches as it takes. Try again later; another instance may have room.",
+		}
+	}
+	return func() {
+		end()
+		one()
 	}, nil
 }
 
@@ -74,7 +89,7 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request, actor team.Actor)
 	if err != nil {
 		return err
 	}
-	leave, err := s.watches.enter(actor.CredentialID())
+	leave, err := s.enterStream(r, actor.CredentialID())
 	if err != nil {
 		return err
 	}
