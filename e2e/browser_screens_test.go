@@ -156,6 +156,12 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 	p.see("#error-dialog-title", "Not found")
 	p.lookAt(seen, "error")
 
+	p.visit("/settings/secrets/STRIPE_SECRET_KEY")
+	// However long this takes, the value is not hidden meanwhile.
+	ask[chromedp.Void](p, `window.setTimeout = (real => (f, ms) => ms === 30000 ? 0 : real(f, ms))(window.setTimeout)`)
+	p.click("#reveal")
+	p.see("#reveal-dialog-title", "STRIPE_SECRET_KEY")
+	p.lookAt(seen, "reveal")
 	p.visit("/settings/import")
 	p.fill("#import-value", "FAL_KEY="+p.plant("fal-screens-0123456789")+"\nHF_TOKEN=other\nno line at all")
 	p.click(testid("preview"))
