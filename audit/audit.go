@@ -35,6 +35,7 @@ const (
 	ActLogin        = "session.login"
 	ActLogout       = "session.logout"
 	ActSignOutAll   = "session.revoke_all"
+	ActEndSignIn    = "session.end"
 	ActSwitchTeam   = "session.switch_team"
 	// ActConfirm is proving again who one is; the target says by what.
 	ActConfirm        = "session.confirm"

@@ -66,6 +66,9 @@ type SessionTx interface {
 	DeleteSession(ctx context.Context, tokenHash []byte) error
 	// DeleteSessions removes all sessions of a user, but for the one named.
 	DeleteSessions(ctx context.Context, user, exceptID string) error
+	// DeleteSessionOf removes a user's session by its id, and reports whether
+	// there was one.
+	DeleteSessionOf(ctx context.Context, user, id string) (bool, error)
 	// KeepSessions removes all but the user's most recently seen sessions.
 	KeepSessions(ctx context.Context, user string, keep int) error
 	// SetSessionTeam changes the current team and reports whether that was
@@ -333,16 +336,6 @@ func (s *Sessions) SwitchTeam(ctx context.Context, cur Session, teamID string) e
 		entry.TeamID = teamID
 		return tx.AppendAudit(ctx, entry)
 	})
-}
-
-// Count returns how many browsers and command lines the session's user is
-// signed in on, this browser included.
-func (s *Sessions) Count(ctx context.Context, cur Session) (browsers, logins int, err error) {
-	if err := audit.Guard(ctx, s.store, cur.Actor, team.ViewSelf, ""); err != nil {
-		return 0, 0, err
-	}
-	now := s.now()
-	return s.store.CountCredentials(ctx, cur.Actor.UserID(), now, now.Add(-SessionIdle))
 }
 
 // Sweep removes what has ended: sessions, keys, device logins, throttles. It

@@ -55,8 +55,8 @@ type Reader interface {
 	HasDevice(ctx context.Context, deviceHash []byte) (bool, error)
 	// Factors reads what a user has beside the password.
 	Factors(ctx context.Context, user string) (Factors, error)
-	// CountCredentials counts a user's live sessions and logins.
-	CountCredentials(ctx context.Context, user string, now, idleSince time.Time) (sessions, logins int, err error)
+	// SignIns lists a user's live sessions and logins, the last used first.
+	SignIns(ctx context.Context, user string, now, idleSince time.Time) ([]SignIn, error)
 }
 
 // AccountTx is the part of a transaction that is about users.

@@ -102,16 +102,30 @@ func (s *Auth) TouchSession(ctx context.Context, tokenHash []byte, now, before t
 	})
 }
 
-func (s *Auth) CountCredentials(ctx context.Context, user string, now, idleSince time.Time) (sessions, logins int, err error) {
-	var row struct {
-		Sessions int `db:"sessions"`
-		Logins   int `db:"logins"`
+func (s *Auth) SignIns(ctx context.Context, user string, now, idleSince time.Time) ([]auth.SignIn, error) {
+	var rows []struct {
+		ID          string `db:"id"`
+		CommandLine bool   `db:"command_line"`
+		Name        string `db:"name"`
+		RemoteAddr  string `db:"remote_addr"`
+		CreatedAt   int64  `db:"created_at"`
+		LastUsedAt  int64  `db:"last_used_at"`
 	}
-	err = s.statement().get(ctx, &row, `SELECT
-		(SELECT count(*) FROM sessions WHERE user_id = ? AND expires_at > ? AND last_seen_at > ?) AS sessions,
-		(SELECT count(*) FROM api_keys WHERE user_id = ? AND kind = 'login' AND (expires_at = 0 OR expires_at > ?)) AS logins`,
-		user, micros(now), micros(idleSince), user, micros(now))
-	return row.Sessions, row.Logins, err
+	err := s.statement().list(ctx, &rows, `SELECT * FROM (
+			SELECT id, 0 AS command_line, user_agent AS name, remote_addr, created_at, last_seen_at AS last_used_at
+			FROM sessions WHERE user_id = ? AND expires_at > ? AND last_seen_at > ?
+			UNION ALL
+			SELECT id, 1, name, '', created_at, last_used_at
+			FROM api_keys WHERE user_id = ? AND kind = 'login' AND (expires_at = 0 OR expires_at > ?)
+		) AS signed_in ORDER BY last_used_at DESC, created_at DESC, id`, user, micros(now), micros(idleSince), user, micros(now))
+	if err != nil {
+		return nil, fmt.Errorf("list where a person is signed in: %w", err)
+	}
+	out := make([]auth.SignIn, len(rows))
+	for i, r := range rows {
+		out[i] = auth.SignIn{ID: r.ID, CommandLine: r.CommandLine, Name: r.Name, RemoteAddr: r.RemoteAddr, CreatedAt: fromMicros(r.CreatedAt), LastUsedAt: fromMicros(r.LastUsedAt)}
+	}
+	return out, nil
 }
 
 func (s *Auth) Membership(ctx context.Context, team, user string) (auth.Membership, error) {
@@ -209,6 +223,11 @@ func (t authTx) DeleteSession(ctx context.Context, tokenHash []byte) error {
 func (t authTx) DeleteSessions(ctx context.Context, user, exceptID string) error {
 	_, err := t.q.exec(ctx, "DELETE FROM sessions WHERE user_id = ? AND id <> ?", user, exceptID)
 	return err
+}
+
+func (t authTx) DeleteSessionOf(ctx context.Context, user, id string) (bool, error) {
+	n, err := t.q.exec(ctx, "DELETE FROM sessions WHERE user_id = ? AND id = ?", user, id)
+	return n > 0, err
 }
 
 func (t authTx) KeepSessions(ctx context.Context, user string, keep int) error {

@@ -173,3 +173,24 @@ func passkeys(t *testing.T, browser context.Context) {
 	p.click(testid("passkey-login"))
 	p.see(testid("form-error"), "opens no account here")
 }
+
+// A person sees in words where they are signed in, and ends one of it.
+func signInsList(t *testing.T, browser context.Context) {
+	s := newServer(t)
+	u := s.createUser("ada@example.com", "acme")
+	other := s.signIn(u)
+	p := open(t, browser, s, noScript)
+	p.signIn(u)
+	p.visit("/settings/account")
+	p.see(testid("sessions"), "2 browsers and 0 command lines")
+	p.see(testid("sign-in-row"), "Chrome on Linux this one")
+	p.see(testid("sign-in-row"), "127.0.0.1")
+	p.follow(testid("end-sign-in"))
+	p.see(testid("flash"), "You are signed out there.")
+	p.see(testid("sessions"), "1 browser and 0 command lines")
+	if a := other.get("/settings/account"); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("the other browser goes on: %d", a.StatusCode)
+	}
+	p.visit("/settings/activity")
+	p.see(testid("activity-row"), "Signed out elsewhere")
+}

@@ -62,6 +62,7 @@ func TestBrowser(t *testing.T) {
 		{"a page waits for changes while it is seen and its session goes on", endOfLiveUpdates},
 		{"a secret says how old it is, who has it, and who still has the old value", livesOfSecrets},
 		{"an authenticator app and its recovery codes are a second step, without JavaScript too", authenticatorApp},
+		{"a person sees where they are signed in, and ends one of it", signInsList},
 		{"a passkey is a second step, signs in alone and confirms", passkeys},
 		{"an ended session leads the whole page to the login", endedSession},
 		{"a way back leads nowhere but home", openRedirects},

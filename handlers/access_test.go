@@ -106,6 +106,7 @@ GET    /settings/activity                        login ok    403    ok    ok    
 GET    /settings/account                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/account/password                login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/account/sessions/revoke         login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/account/sessions/{id}/end       login 404   404    404   404   login   login  login  login login login
 POST   /settings/account/app                     login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/account/app/confirm             login 404   404    404   404   login   login  login  login login login
 POST   /settings/account/app/remove              login 404   404    404   404   login   login  login  login login login
@@ -302,6 +303,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/secrets/scan":                        {body: `{"candidates":["` + strings.Repeat("0f", 32) + `"]}`},
 	"POST /internal/v1/findings":                    {body: `{"app":"acme/summarizer","findings":[{"key":"OPENAI_API_KEY","form":"raw","count":1}]}`},
 	"POST /settings/account/sessions/revoke":        {},
+	"POST /settings/account/sessions/{id}/end":      {path: "/settings/account/sessions/$key/end"},
 	"POST /settings/account/app":                    {},
 	"POST /settings/account/app/confirm":            {body: "code=123456"},
 	"POST /settings/account/app/remove":             {},

@@ -23,6 +23,7 @@ var auditedElsewhere = map[string]string{
 	"POST /settings/account/app/remove":           "auth.TestRecoveryCodes",
 	"POST /settings/account/passkeys":             "auth.TestPasskeys",
 	"POST /settings/account/passkeys/{id}/remove": "auth.TestPasskeys",
+	"POST /settings/account/sessions/{id}/end":    "auth.TestSignIns",
 	"POST /settings/account/recovery":             "auth.TestRecoveryCodes",
 }
 

@@ -56,6 +56,7 @@ var actWords = map[string]string{
 	audit.ActLogin:                  "Signed in",
 	audit.ActLogout:                 "Signed out",
 	audit.ActSignOutAll:             "Signed out everywhere",
+	audit.ActEndSignIn:              "Signed out elsewhere",
 	audit.ActSwitchTeam:             "Switched team",
 	audit.ActConfirm:                "Confirmed who they are",
 	audit.ActChangePassword:         "Changed the password",

@@ -166,6 +166,7 @@ const (
 	flashTested    flashKind = "webhook_tested"
 	flashUnhooked  flashKind = "webhook_deleted"
 
+	flashSignIn    flashKind = "signed_out_there"
 	flashApp       flashKind = "app_added"
 	flashNoApp     flashKind = "app_removed"
 	flashPasskey   flashKind = "passkey_added"
@@ -213,6 +214,7 @@ var flashWords = map[flashKind]string{
 	flashTested:    "A test is on its way. Reload the page to see whether it arrived.",
 	flashUnhooked:  "The webhook was deleted.",
 
+	flashSignIn:    "You are signed out there.",
 	flashApp:       "The authenticator app is on.",
 	flashNoApp:     "The authenticator app was removed.",
 	flashPasskey:   "The passkey %s was added.",

@@ -152,6 +152,7 @@ func (s *server) routes() []route {
 		pg("GET", "/settings/account", s.accountPage),
 		pg("POST", "/settings/account/password", s.changePassword),
 		pg("POST", "/settings/account/sessions/revoke", s.signOutEverywhere),
+		pg("POST", "/settings/account/sessions/{id}/end", s.endSignIn),
 		sure("/settings/account/app", "add a second factor", s.beginApp),
 		sure("/settings/account/app/confirm", "add a second factor", s.confirmApp),
 		sure("/settings/account/app/remove", "remove a second factor", s.removeApp),
