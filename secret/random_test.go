@@ -97,7 +97,7 @@ func (m *model) promote() {
 // rounds is how many random worlds are looked at on each database.
 func rounds() int {
 	if os.Getenv("INFSH_TORTURE") != "" {
-		return 20_000
+		return 50_000
 	}
 	return 80
 }
