@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"infsh/team"
 )
 
@@ -13,15 +15,40 @@ type Store interface {
 	// Entries returns up to limit entries of a team, the newest first, those
 	// before the given sequence number if it is not 0.
 	Entries(ctx context.Context, team string, before int64, limit int) ([]Entry, error)
+	// Span returns the numbers between which a team's entries of a time stand: the
+	// first of them, and the one after the last. A zero time has no bound. Entries
+	// of up to an hour more may be among them: clocks differ, and an entry is timed
+	// before it is numbered.
+	Span(ctx context.Context, team string, from, until time.Time) (first, end int64, err error)
+	// Search returns up to limit entries that the filter wants, numbered from first
+	// to before end, the newest first.
+	Search(ctx context.Context, team string, f Filter, first, end int64, limit int) ([]Link, error)
+	// At returns the time of an entry.
+	At(ctx context.Context, team string, seq int64) (time.Time, error)
+	// CountRuns counts the requests of runs that are numbered from first to before
+	// end, for each day of UTC.
+	CountRuns(ctx context.Context, team string, first, end int64) ([]RunDay, error)
 	// LastAllowed returns when the act was last allowed; the zero time if never.
 	LastAllowed(ctx context.Context, team, action, target string) (time.Time, error)
 }
 
 // Service reads a team's activity.
-type Service struct{ store Store }
+type Service struct {
+	store Store
+	// counted is what is known of the days of teams.
+	counted *lru.Cache[string, counted]
+	// reach is MaxScan, but in tests.
+	reach int64
+}
 
 // NewService makes a Service.
-func NewService(store Store) *Service { return &Service{store: store} }
+func NewService(store Store) *Service {
+	c, err := lru.New[string, counted](countedTeams)
+	if err != nil {
+		panic(err) // countedTeams is not positive.
+	}
+	return &Service{store: store, counted: c, reach: MaxScan}
+}
 
 // PageSize is how many entries Activity returns at once.
 const PageSize = 50

@@ -102,20 +102,29 @@ const exportTime = "2006-01-02T15:04:05.000000Z"
 func Export(ctx context.Context, s Snapshot, w io.Writer, chain Chain, since time.Time) error {
 	out := bufio.NewWriter(w)
 	err := walk(ctx, s, chain.TeamID, since, func(l Link) error {
-		b, err := json.Marshal(line{
-			TeamID: l.TeamID, Team: chain.TeamName, Seq: l.Seq, ID: l.ID, At: l.At.UTC().Format(exportTime),
-			ActorKind: l.ActorKind, ActorID: l.ActorID, ActorName: l.ActorName, CredentialID: l.CredentialID,
-			Action: l.Action, Target: l.Target, Outcome: l.Outcome, Reason: l.Reason,
-			RemoteAddr: l.RemoteAddr, RequestID: l.RequestID, RunID: l.RunID, Versions: l.Versions,
-			Hash: fmt.Sprintf("%x", l.Hash),
-		})
+		b, err := encodeLine(l, chain.TeamName)
 		if err != nil {
-			return fmt.Errorf("entry %d: %w", l.Seq, err)
+			return err
 		}
-		_, err = out.Write(append(printable(b), '\n'))
+		_, err = out.Write(b)
 		return err
 	})
 	return errors.Join(err, out.Flush())
+}
+
+// encodeLine is an entry as an exported line.
+func encodeLine(l Link, teamName string) ([]byte, error) {
+	b, err := json.Marshal(line{
+		TeamID: l.TeamID, Team: teamName, Seq: l.Seq, ID: l.ID, At: l.At.UTC().Format(exportTime),
+		ActorKind: l.ActorKind, ActorID: l.ActorID, ActorName: l.ActorName, CredentialID: l.CredentialID,
+		Action: l.Action, Target: l.Target, Outcome: l.Outcome, Reason: l.Reason,
+		RemoteAddr: l.RemoteAddr, RequestID: l.RequestID, RunID: l.RunID, Versions: l.Versions,
+		Hash: fmt.Sprintf("%x", l.Hash),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("entry %d: %w", l.Seq, err)
+	}
+	return append(printable(b), '\n'), nil
 }
 
 // printable writes everything that is not printable ASCII as \u escapes. In

@@ -75,7 +75,9 @@ const (
 	DeleteWebhook Action = "webhook.delete"
 
 	ReadAudit Action = "audit.read"
-	ViewSelf  Action = "user.view"
+	// ExportAudit takes entries of the log out of the server.
+	ExportAudit Action = "audit.export"
+	ViewSelf    Action = "user.view"
 	// ChangeSelf is an act on one's own account; no API key has a scope for it.
 	ChangeSelf Action = "user.change"
 )
@@ -166,9 +168,10 @@ var policy = map[Action]rule{
 	TestWebhook:   {role: Admin, scope: ScopeTeamsWrite, words: "testing webhooks"},
 	DeleteWebhook: {role: Admin, scope: ScopeTeamsWrite, words: "deleting webhooks"},
 
-	ReadAudit:  {role: Admin, scope: ScopeTeamsRead, words: "reading the activity"},
-	ViewSelf:   {role: Member, scope: ScopeUserRead, words: "seeing who is signed in"},
-	ChangeSelf: {role: Member, scope: sessionOnly, words: "changing the account"},
+	ReadAudit:   {role: Admin, scope: ScopeTeamsRead, words: "reading the activity"},
+	ExportAudit: {role: Admin, scope: ScopeTeamsRead, words: "exporting the activity"},
+	ViewSelf:    {role: Member, scope: ScopeUserRead, words: "seeing who is signed in"},
+	ChangeSelf:  {role: Member, scope: sessionOnly, words: "changing the account"},
 }
 
 // MayChange reports whether a person of role r may give another person the
