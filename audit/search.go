@@ -34,7 +34,7 @@ func (f Filter) IsZero() bool { return f == Filter{} }
 var kindPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z]{1,40}(\.[a-z_]{1,40})?$`) })
 
 // longestTerm is in bytes.
-const longestTerm = 400
+const longestTerm = 800
 
 // check refuses what no entry can have, and what a database can't be asked for.
 func (f Filter) check() error {

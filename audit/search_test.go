@@ -93,7 +93,7 @@ func TestSearchFilters(t *testing.T) {
 				t.Errorf("%+v finds %v, %v, and goes on before %d; want %v", c.f, got, err, found.Next, c.want)
 			}
 		}
-		for _, bad := range []audit.Filter{{Key: "\x00"}, {App: "\xff"}, {Person: strings.Repeat("x", 500)}, {Kind: "Secret"}, {Kind: "secret.set OR 1"}, {Outcome: "maybe"}, {From: until, Until: from}} {
+		for _, bad := range []audit.Filter{{Key: "\x00"}, {App: "\xff"}, {Person: strings.Repeat("x", 801)}, {Kind: "Secret"}, {Kind: "secret.set OR 1"}, {Outcome: "maybe"}, {From: until, Until: from}} {
 			if _, err := s.Search(t.Context(), owner, bad, 0); !errors.Is(err, problem.InvalidField) {
 				t.Errorf("%+v: %v", bad, err)
 			}

@@ -103,6 +103,7 @@ POST   /settings/members/transfer                login 404   403    403   ok    
 POST   /settings/members/{id}/role               login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/members/{id}/remove             login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/activity                        login ok    403    ok    ok    login   login  login  login login login
+POST   /settings/activity/export                 login ok    403    ok    ok    login   login  login  login login login
 GET    /settings/account                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/account/password                login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/account/sessions/revoke         login ok    ok     ok    ok    login   login  login  login login login
@@ -236,6 +237,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/apikeys":                        {body: "name=laptop&preset=runner"},
 	"POST /settings/apikeys/{id}":                   {path: "/settings/apikeys/$key", body: "_method=DELETE"},
 	"POST /settings/members/policy":                 {body: "members_may_edit=on"},
+	"POST /settings/activity/export":                {body: "format=csv&kind=secret&person=ada"},
 	"POST /invite":                                  {body: "password=$password"},
 	"POST /settings/expected":                       {body: "key=NOT_YET_SET"},
 	"POST /settings/team":                           {body: "username=acme-two&name=Acme"},

@@ -1,14 +1,20 @@
 package handlers
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"infsh/audit"
 	"infsh/auth"
 	"infsh/problem"
+	"infsh/secret"
 	"infsh/team"
 	"infsh/views"
 )
@@ -51,6 +57,7 @@ var actWords = map[string]string{
 	string(team.RevokeInvite):       "Revoked an invite",
 	audit.ActAcceptInvite:           "Accepted an invite",
 	string(team.ReadAudit):          "Read the activity",
+	string(team.ExportAudit):        "Exported the activity",
 	audit.ActSetup:                  "Set up the server",
 	audit.ActCreateUser:             "Made an account",
 	audit.ActLogin:                  "Signed in",
@@ -89,6 +96,54 @@ var actWords = map[string]string{
 	string(team.RemindSecret):   "Changed when a secret is due",
 }
 
+// actGroups are the kinds of acts, in the order of the form. Each act is of the
+// group whose name stands before its dot.
+var actGroups = []struct{ name, label string }{
+	{"secret", "Secrets"}, {"app", "Apps and runs"}, {"grant", "Grants"}, {"apikey", "API keys"}, {"member", "Members"}, {"invite", "Invites"},
+	{"team", "Team"}, {"session", "Sessions"}, {"device", "Command lines"}, {"account", "Accounts"}, {"webhook", "Webhooks"},
+	{"integration", "Integrations"}, {"dek", "The team's key"}, {"audit", "Activity"},
+}
+
+// actKinds are what a person can choose from.
+var actKinds = sync.OnceValue(func() (out []views.ActKinds) {
+	for _, g := range actGroups {
+		kinds := views.ActKinds{Name: g.name, Label: g.label}
+		for act, words := range actWords {
+			if strings.HasPrefix(act, g.name+".") {
+				kinds.Acts = append(kinds.Acts, views.ActKind{Name: act, Label: words})
+			}
+		}
+		slices.SortFunc(kinds.Acts, func(a, b views.ActKind) int { return cmp.Compare(a.Label, b.Label) })
+		out = append(out, kinds)
+	}
+	return out
+})
+
+// activityFilter reads a filter from an address or a form.
+func activityFilter(q url.Values) (views.ActivityFilter, audit.Filter, error) {
+	text := func(name string) string { return searchTerm(q.Get(name)) }
+	f := views.ActivityFilter{
+		Key: text("key"), App: text("app"), Person: text("person"), Kind: q.Get("kind"), Outcome: q.Get("outcome"), From: q.Get("from"), Until: q.Get("until"),
+	}
+	wanted := audit.Filter{Key: f.Key, App: f.App, Person: f.Person, Kind: f.Kind, Outcome: audit.Outcome(f.Outcome)}
+	for _, day := range []struct {
+		name, value string
+		at          *time.Time
+	}{{"from", f.From, &wanted.From}, {"until", f.Until, &wanted.Until}} {
+		if day.value == "" {
+			continue
+		}
+		var err error
+		if *day.at, err = time.Parse(time.DateOnly, day.value); err != nil {
+			return f, wanted, problem.Invalid(day.name, "it must be a day, such as 2026-03-01")
+		}
+	}
+	if !wanted.Until.IsZero() {
+		wanted.Until = wanted.Until.AddDate(0, 0, 1) // the whole day
+	}
+	return f, wanted, nil
+}
+
 func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	var before int64
 	if q := r.URL.Query().Get("before"); q != "" {
@@ -97,7 +152,11 @@ func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session au
 			return problem.Invalid("before", "it must be the number of an entry")
 		}
 	}
-	entries, next, err := s.Audit.Activity(r.Context(), session.Actor, before)
+	filter, wanted, err := activityFilter(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	found, err := s.Audit.Search(r.Context(), session.Actor, wanted, before)
 	if err != nil {
 		return err
 	}
@@ -105,27 +164,80 @@ func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session au
 	if err != nil {
 		return err
 	}
-	var model views.Activity
-	for _, e := range entries {
-		model.Rows = append(model.Rows, s.activityRow(e))
+	model := views.Activity{Filter: filter, Kinds: actKinds()}
+	if model.Rows, err = s.activityRows(r, session, found.Entries); err != nil {
+		return err
 	}
-	if next > 0 {
-		model.Pager.OlderURL = "/settings/activity?before=" + strconv.FormatInt(next, 10)
+	switch {
+	case !found.SearchedTo.IsZero():
+		model.SearchedTo, model.ContinueURL = views.Ago(found.SearchedTo, s.now()), filter.URL(found.Next)
+	case found.Next > 0:
+		model.Pager.OlderURL = filter.URL(found.Next)
 	}
 	if before > 0 {
-		model.Pager.NewerURL = "/settings/activity"
+		model.Pager.NewerURL = filter.URL(0)
 	}
-	if before == 0 && len(entries) > 0 {
-		p.Stream = streamOf(session.Actor.TeamID(), "entries", entries[0].Seq)
+	if wants(r, "activity-list") {
+		w.Header().Set("HX-Push-Url", filter.URL(before))
+		s.render(w, r, http.StatusOK, views.ActivityList(p, model))
+		return nil
+	}
+	if before == 0 {
+		if model.Chart, err = s.runChart(r, session); err != nil {
+			return err
+		}
+	}
+	if before == 0 && !filter.Any() && len(found.Entries) > 0 {
+		p.Stream = streamOf(session.Actor.TeamID(), "entries", found.Entries[0].Seq)
 	}
 	s.render(w, r, http.StatusOK, views.ActivityPage(p, model))
 	return nil
 }
 
+func (s *server) runChart(r *http.Request, session auth.Session) (*views.RunChart, error) {
+	runs, err := s.Audit.RunsPerDay(r.Context(), session.Actor, s.now())
+	if err != nil {
+		return nil, err
+	}
+	chart := &views.RunChart{}
+	if !runs.CountedTo.IsZero() {
+		chart.CountedTo = views.Ago(runs.CountedTo, s.now())
+	}
+	for _, d := range runs.Days {
+		chart.Days = append(chart.Days, views.RunDay{Day: d.Day, Allowed: int(d.Allowed), Refused: int(d.Refused)})
+	}
+	return chart, nil
+}
+
+// activityRows names the credentials as well, if there are any.
+func (s *server) activityRows(r *http.Request, session auth.Session, entries []audit.Entry) ([]views.ActivityRow, error) {
+	names := map[string]string{}
+	if slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.CredentialID != "" }) {
+		keys, err := s.Keys.List(r.Context(), session.Actor)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			names[k.ID] = k.Name
+		}
+	}
+	rows := make([]views.ActivityRow, len(entries))
+	for i, e := range entries {
+		rows[i] = s.activityRow(e)
+		switch name, ok := names[e.CredentialID]; {
+		case ok:
+			rows[i].Credential = "with the key " + name
+		case e.CredentialID != "":
+			rows[i].Credential = "with a key that is gone"
+		}
+	}
+	return rows, nil
+}
+
 func (s *server) activityRow(e audit.Entry) views.ActivityRow {
 	row := views.ActivityRow{
 		ID: e.ID, At: views.Ago(e.At, s.now()), Who: e.ActorName, Action: actWords[e.Action], Target: e.Target,
-		Allowed: e.Outcome == audit.Allowed, Unchanged: e.Outcome == audit.Unchanged, From: e.RemoteAddr, RunID: e.RunID,
+		Allowed: e.Outcome == audit.Allowed, Unchanged: e.Outcome == audit.Unchanged, Failed: e.Outcome == audit.Failed, From: e.RemoteAddr, RunID: e.RunID,
 	}
 	if row.Action == "" {
 		row.Action = e.Action
@@ -135,8 +247,59 @@ func (s *server) activityRow(e audit.Entry) views.ActivityRow {
 	if row.Masked || row.Allowed && slices.Contains([]string{string(team.RemindSecret), string(team.ResolveApp)}, e.Action) {
 		row.Target += " " + e.Reason
 	}
+	if row.Allowed && e.Action == string(team.ResolveApp) {
+		row.AppVersion = int(secret.RanVersion(e.Reason))
+		for _, d := range secret.ReceivedIn(e) {
+			key := views.ReceivedKey{Key: string(d.Source), Version: int(d.Version)}
+			if d.Key != d.Source {
+				key.As = string(d.Key)
+			}
+			row.Received = append(row.Received, key)
+		}
+	}
 	if !row.Allowed && !row.Unchanged {
 		row.Reason = strings.ReplaceAll(e.Reason, "_", " ")
 	}
 	return row
+}
+
+// exportWriteTimeout is how long a client may take for a part of an export.
+const exportWriteTimeout = 30 * time.Second
+
+// exportActivityForm answers with a file of what is filtered. It is a form and no
+// link, since it leaves an entry.
+func (s *server) exportActivityForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	_, wanted, err := activityFilter(r.PostForm)
+	if err != nil {
+		return err
+	}
+	format := audit.Format(r.PostForm.Get("format"))
+	export, err := s.Audit.Export(r.Context(), session.Actor, wanted, format)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", map[audit.Format]string{audit.CSV: "text/csv; charset=utf-8", audit.JSONLines: "application/jsonl"}[format])
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="infsh-activity-%s-%s.%s"`, session.Actor.TeamName(), s.now().UTC().Format(time.DateOnly), format))
+	w.WriteHeader(http.StatusOK)
+	if err := export.Write(r.Context(), &unhurriedWriter{w, http.NewResponseController(w)}); err != nil {
+		s.log.ErrorContext(r.Context(), "export of the activity", "request_id", requestID(r), "error", err)
+		// The file must not look whole.
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// unhurriedWriter gives a client time for each part of an answer, instead of for
+// the whole.
+type unhurriedWriter struct {
+	http.ResponseWriter
+	conn *http.ResponseController
+}
+
+func (u *unhurriedWriter) Write(b []byte) (int, error) {
+	// They can't be set where there is no connection, and there no timeout is.
+	_ = u.conn.SetReadDeadline(time.Time{})
+	_ = u.conn.SetWriteDeadline(time.Now().Add(exportWriteTimeout))
+	return u.ResponseWriter.Write(b)
 }

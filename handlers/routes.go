@@ -149,6 +149,7 @@ func (s *server) routes() []route {
 		pg("GET", "/settings/webhooks/{id}", s.webhookPage),
 		pg("POST", "/settings/webhooks/{id}", s.webhookForm),
 		pg("GET", "/settings/activity", s.activityPage),
+		pg("POST", "/settings/activity/export", s.exportActivityForm),
 		pg("GET", "/settings/account", s.accountPage),
 		pg("POST", "/settings/account/password", s.changePassword),
 		pg("POST", "/settings/account/sessions/revoke", s.signOutEverywhere),

@@ -47,9 +47,15 @@ func currentURL(r *http.Request) *url.URL {
 // longestSearch is in characters.
 const longestSearch = 200
 
+// searchTerm is what was typed into a field of a search, without what no database
+// can be asked for.
+func searchTerm(typed string) string {
+	term := []rune(strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(typed, "\x00", ""), "")))
+	return string(term[:min(len(term), longestSearch)])
+}
+
 func listState(q url.Values) views.ListState {
-	term := []rune(strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(q.Get("q"), "\x00", ""), "")))
-	l := views.ListState{Query: string(term[:min(len(term), longestSearch)]), From: q.Get("from"), Due: q.Get("show") == "due"}
+	l := views.ListState{Query: searchTerm(q.Get("q")), From: q.Get("from"), Due: q.Get("show") == "due"}
 	if i := slices.IndexFunc(views.SecretSorts, func(s views.SecretSort) bool { return s.Name == q.Get("sort") }); i > 0 {
 		l.Sort = q.Get("sort")
 	}

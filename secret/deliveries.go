@@ -64,15 +64,30 @@ func DeliveriesOf(e audit.Entry) []Delivery {
 	out := []Delivery{last}
 	for _, v := range e.Versions {
 		d := last
-		// DECLARED=TEAMKEY where another of the team's keys is bound.
-		key := v.Key
-		if _, source, bound := strings.Cut(v.Key, "="); bound {
-			key = source
-		}
-		d.Key, d.Version = envvar.Key(key), v.Version
+		_, source := received(v.Key)
+		d.Key, d.Version = envvar.Key(source), v.Version
 		out = append(out, d)
 	}
 	return out
+}
+
+// ReceivedIn returns what a run's entry says that it was given, without the values.
+func ReceivedIn(e audit.Entry) (out []Injected) {
+	for _, v := range e.Versions {
+		declared, source := received(v.Key)
+		out = append(out, Injected{Key: envvar.Key(declared), Source: envvar.Key(source), Version: v.Version})
+	}
+	return out
+}
+
+// received reads how an entry names a key that a run received: DECLARED=TEAMKEY
+// where another of the team's keys is bound.
+func received(name string) (declared, source string) {
+	declared, source, bound := strings.Cut(name, "=")
+	if !bound {
+		return name, name
+	}
+	return declared, source
 }
 
 // Latest keeps the newest delivery of those that differ only in their time.

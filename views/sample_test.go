@@ -196,13 +196,21 @@ func sampleMembers(canManage bool) Members {
 }
 
 func sampleActivity() Activity {
+	chart := &RunChart{CountedTo: minutes(9000)}
+	for i := range 30 {
+		chart.Days = append(chart.Days, RunDay{Day: now.AddDate(0, 0, i-29), Allowed: i * i % 37, Refused: i % 4})
+	}
 	return Activity{
+		Chart: chart,
+		Kinds: []ActKinds{{Name: "secret", Label: "Secrets", Acts: []ActKind{{"secret.set", "Set a secret"}}}},
 		Pager: Pager{NewerURL: "/settings/activity?after=b", OlderURL: "/settings/activity?before=a"},
 		Rows: []ActivityRow{
-			{ID: "1", At: minutes(3), Who: "production runner", Action: "Resolved secrets for", Target: "acme/summariser", Allowed: true, From: "10.0.3.7", RunID: "run-7f3a0c"},
+			{ID: "1", At: minutes(3), Who: "production runner", Action: "Resolved secrets for", Target: "acme/summariser", Allowed: true, From: "10.0.3.7", RunID: "run-7f3a0c", Credential: "with the key " + hostile,
+				AppVersion: 3, Received: []ReceivedKey{{Key: "OPENAI_API_KEY", Version: 4}, {Key: "HUGGINGFACE_TOKEN", As: "HF_TOKEN", Version: 1}}},
 			{ID: "2", At: minutes(4), Who: "ada@acme.example", Action: "Set a new version of", Target: "OPENAI_API_KEY", Allowed: true, From: "192.0.2.10"},
 			{ID: "3", At: minutes(9), Who: "lin@acme.example", Action: "Tried to delete", Target: "DATABASE_URL", Reason: "needs owner or admin", From: "2001:db8:85a3::8a2e:370:7334"},
-			{ID: "6", At: minutes(30), Who: "production runner", Action: "An app printed a secret, which was masked", Target: "acme/summariser version 3 printed OPENAI_API_KEY 3 times", Allowed: true, Masked: true, From: "10.0.3.7", RunID: "run-7f3a0c"},
+			{ID: "6", At: minutes(30), Who: "production runner", Action: "An app printed a secret, which was masked", Target: "acme/summariser version 3 printed OPENAI_API_KEY 3 times", Allowed: true, Masked: true, From: "10.0.3.7", RunID: "run-7f3a0c", Credential: "with the key " + hostile,
+				AppVersion: 3, Received: []ReceivedKey{{Key: "OPENAI_API_KEY", Version: 4}, {Key: "HUGGINGFACE_TOKEN", As: "HF_TOKEN", Version: 1}}},
 			{ID: "4", At: minutes(70), Who: "grace@acme.example", Action: "Signed in", Allowed: true, From: "192.0.2.44"},
 			{ID: "5", At: minutes(2000), Who: hostile, Action: "Set", Target: "ANTHROPIC_API_KEY", Allowed: true, From: "192.0.2.44"},
 		},
@@ -411,6 +419,9 @@ func samplePages(theme Theme) []sample {
 		{"members-remove", MembersPage(page("/settings/members"), membersRemove)},
 		{"activity", ActivityPage(page("/settings/activity"), sampleActivity())},
 		{"activity-empty", ActivityPage(page("/settings/activity"), Activity{})},
+		{"activity-none", ActivityPage(page("/settings/activity"), Activity{
+			Filter: ActivityFilter{Key: hostile, Kind: "secret", From: "2026-03-01"}, SearchedTo: minutes(90000), ContinueURL: "/settings/activity?before=7",
+		})},
 		{"suggestions", SuggestionsPage(page("/settings/secrets"), Suggestions{
 			CanEdit: true, MoreUnused: 12,
 			Missing: []MissingKey{{Key: "FAL_KEY", Description: hostile, Apps: sampleUsedBy, MoreApps: 2, Required: true}, {Key: "SENTRY_DSN", Description: "Error reports", Apps: sampleUsedBy[:1]}},
