@@ -102,6 +102,7 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 		screen{"member-invite", "/settings/members?invite=1"},
 		screen{"team-transfer", "/settings/members?transfer=1"},
 		screen{"team", "/settings/team"},
+		screen{"environments", "/settings/environments"},
 		screen{"activity", "/settings/activity"},
 		screen{"account", "/settings/account"},
 		screen{"device", "/device"},

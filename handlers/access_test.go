@@ -54,6 +54,7 @@ POST   /device                                   login ok    ok     ok    ok    
 POST   /device/deny                              login ok    ok     ok    ok    login   login  login  login login login
 
 POST   /teams/switch                             login 404   ok     ok    ok    login   login  login  login login login
+POST   /teams/open                               login 404   ok     ok    ok    login   login  login  login login login
 GET    /teams/new                                login ok    ok     ok    ok    login   login  login  login login login
 POST   /teams/new                                login ok    ok     ok    ok    login   login  login  login login login
 
@@ -87,6 +88,8 @@ GET    /settings/apikeys                         login ok    ok     ok    ok    
 POST   /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys/{id}                    login 404   404    ok    ok    login   login  login  login login login
 POST   /settings/expected                        login 404   403    ok    ok    login   login  login  login login login
+GET    /settings/environments                    login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/environments/compare            login 404   404    404   ok    login   login  login  login login login
 GET    /settings/team                            login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/team                            login ok    403    403   ok    login   login  login  login login login
 POST   /settings/team/duplicate                  login ok    403    ok    ok    login   login  login  login login login
@@ -218,6 +221,8 @@ var calls = map[string]struct{ path, body string }{
 	"POST /device":                                  {body: "code=$usercode&decision=approve"},
 	"POST /device/deny":                             {body: "code=$usercode"},
 	"POST /teams/switch":                            {body: "team_id=$team"},
+	"POST /teams/open":                              {body: "open=$team+OPENAI_API_KEY"},
+	"POST /settings/environments/compare":           {body: "in=$team&in=$zeta"},
 	"POST /teams/new":                               {body: "username=gamma"},
 	"POST /settings/secrets":                        {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
 	"GET /settings/live":                            {path: "/settings/live?team=$team&since=0&seconds=0"},

@@ -99,6 +99,7 @@ func (s *server) routes() []route {
 
 		// Teams.
 		pg("POST", "/teams/switch", s.switchTeam),
+		pg("POST", "/teams/open", s.openInTeam),
 		pg("GET", "/teams/new", s.newTeamPage),
 		pg("POST", "/teams/new", s.newTeam),
 
@@ -133,6 +134,8 @@ func (s *server) routes() []route {
 		sure("/settings/apikeys", "make an API key", s.createAPIKeyForm),
 		sure("/settings/apikeys/{id}", "change an API key", s.changeAPIKeyForm),
 		pg("POST", "/settings/expected", s.dismissKeyForm),
+		pg("GET", "/settings/environments", s.environmentsPage),
+		pg("POST", "/settings/environments/compare", s.compareTeamsForm),
 		pg("GET", "/settings/team", s.teamPage),
 		pg("POST", "/settings/team", s.renameTeamForm),
 		pg("POST", "/settings/team/duplicate", s.duplicateTeamForm),

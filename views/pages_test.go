@@ -99,6 +99,7 @@ func TestHandlesForBrowserTests(t *testing.T) {
 		"members":             {"member-row", "members-may-edit", "change-role", "remove"},
 		"activity":            {"activity-row", "activity-filter", "run-chart", "run-table", "received", "export-form", "export-csv", "export-jsonl", "counted-to"},
 		"activity-none":       {"no-match", "searched-to", "export-form"},
+		"environments":        {"grid", "grid-row", "grid-filter", "show-grid", "compare", "grid-count"},
 		"account":             {"password-form", "sessions", "sign-out-everywhere"},
 		"device":              {"device-code", "device-client", "device-address", "approve", "deny"},
 		"team-new":            {"team-form"},

@@ -217,6 +217,32 @@ func sampleActivity() Activity {
 	}
 }
 
+func sampleGrid(compared bool) TeamsGrid {
+	v := TeamsGrid{
+		List: GridState{In: []string{"t1", "t2", "t3"}, From: "A_KEY"}, CanCompare: true, Compared: compared, Total: 240, Before: 100, Keys: 300, Next: "ZZZ",
+		Teams: []GridTeam{
+			{ID: "t1", Label: "Acme", Username: "acme", Role: "owner", Current: true, CanEdit: true, Compared: compared},
+			{ID: "t2", Label: "Acme staging", Username: "acme-staging", Role: "admin", CanEdit: true, Compared: compared},
+			{ID: "t3", Label: hostile, Username: "hostile", Role: "member"},
+		},
+	}
+	for _, t := range v.Teams {
+		v.Choices = append(v.Choices, GridChoice{ID: t.ID, Label: t.Label, Username: t.Username, Chosen: true})
+	}
+	for i, key := range []string{"ANTHROPIC_API_KEY", "DATABASE_URL", "OPENAI_API_KEY", "A_VERY_LONG_NAME_OF_A_KEY_THAT_SOMEBODY_HAS_CHOSEN_FOR_A_SERVICE_IN_PRODUCTION"} {
+		row := GridRow{Key: key, Cells: []GridCell{{Version: 3, Since: minutes(4000)}, {}, {Staged: i == 2}}}
+		if i%2 == 0 {
+			row.Cells[1] = GridCell{Version: 12, Since: minutes(90)}
+		}
+		if compared && i == 0 {
+			row.Cells[1].Same = "Acme"
+		}
+		row.Cells[1].Other = compared && i == 2
+		v.Rows = append(v.Rows, row)
+	}
+	return v
+}
+
 // sample is one page or partial in one state.
 type sample struct {
 	name string
@@ -417,6 +443,9 @@ func samplePages(theme Theme) []sample {
 		{"members-member", MembersPage(member("/settings/members"), sampleMembers(false))},
 		{"members-role", MembersPage(page("/settings/members"), membersRole)},
 		{"members-remove", MembersPage(page("/settings/members"), membersRemove)},
+		{"environments", EnvironmentsPage(page("/settings/environments"), sampleGrid(false))},
+		{"environments-compared", EnvironmentsPage(page("/settings/environments"), sampleGrid(true))},
+		{"environments-empty", EnvironmentsPage(page("/settings/environments"), TeamsGrid{Error: "Choose at most 10 teams."})},
 		{"activity", ActivityPage(page("/settings/activity"), sampleActivity())},
 		{"activity-empty", ActivityPage(page("/settings/activity"), Activity{})},
 		{"activity-none", ActivityPage(page("/settings/activity"), Activity{

@@ -83,6 +83,7 @@ var navItems = []navItem{
 	{"/settings/apikeys", "API keys", iconTerminal, ""},
 	{"/settings/members", "Members", iconUsers, ""},
 	{"/settings/team", "Team", iconBuilding, ""},
+	{"/settings/environments", "All teams", iconTable, ""},
 	{"/settings/webhooks", "Webhooks", iconWebhook, ""},
 	{"/settings/activity", "Activity", iconActivity, ""},
 	{"/settings/account", "Account", iconUser, ""},
