@@ -49,6 +49,10 @@ type SecretBody struct {
 	Scope           Ignored `json:"scope"`
 	Version         Ignored `json:"version"`
 	UpdatedBy       Ignored `json:"updated_by"`
+	ValueAt         Ignored `json:"value_at"`
+	RotateAt        Ignored `json:"rotate_at"`
+	Rotation        Ignored `json:"rotation"`
+	Expiry          Ignored `json:"expiry"`
 	StagedVersion   Ignored `json:"staged_version"`
 	StoredVersion   Ignored `json:"stored_version"`
 	Unchanged       Ignored `json:"unchanged"`

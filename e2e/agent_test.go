@@ -49,7 +49,7 @@ func TestEachRunThroughAnAgentHasItsEntry(t *testing.T) {
 		if !strings.Contains(row, "Received an app&#39;s secrets") {
 			continue
 		}
-		id := regexp.MustCompile(`run <code[^>]*>([^<]+)</code>`).FindStringSubmatch(row)
+		id := regexp.MustCompile(`<dt>Run</dt>\s*<dd><code[^>]*>([^<]+)</code>`).FindStringSubmatch(row)
 		if id == nil || !strings.Contains(row, "acme/agent") {
 			t.Fatalf("an entry without a run's id: %s", row)
 		}

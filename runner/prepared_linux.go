@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -41,7 +42,7 @@ func Prepare() *Prepared {
 	go func() {
 		defer close(p.caught)
 		named, _ := monitor.Catchable()
-		signal.Notify(p.signals, named...)
+		signal.Notify(p.signals, slices.DeleteFunc(named, stops)...)
 	}()
 	go p.guard()
 	return p
@@ -59,6 +60,12 @@ func (p *Prepared) guard() {
 	}
 }
 
+// stops reports that a signal stops a process. Such a one is caught only when there
+// is a command to stop: Go's runtime keeps its handler for it, and no longer stops.
+func stops(s os.Signal) bool {
+	return s == syscall.SIGTSTP || s == syscall.SIGTTIN || s == syscall.SIGTTOU
+}
+
 // byDefault does what the signal does without a handler.
 func (p *Prepared) byDefault(s syscall.Signal) {
 	if s == syscall.SIGPIPE || s == syscall.SIGCONT || s == syscall.SIGWINCH {
@@ -70,8 +77,6 @@ func (p *Prepared) byDefault(s syscall.Signal) {
 	runtime.LockOSThread()
 	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), s)
 	runtime.UnlockOSThread()
-	// It only stopped this process, which runs on now.
-	signal.Notify(p.signals, s)
 }
 
 // take returns nil where there is no monitor, or not any more.
@@ -92,6 +97,8 @@ func (p *Prepared) catch() chan os.Signal {
 	<-p.caught
 	signals := p.signals
 	p.signals = nil
+	named, _ := monitor.Catchable()
+	signal.Notify(signals, slices.DeleteFunc(named, func(s os.Signal) bool { return !stops(s) })...)
 	return signals
 }
 
