@@ -209,10 +209,10 @@ func (s *server) runChart(r *http.Request, session auth.Session) (*views.RunChar
 	return chart, nil
 }
 
-// activityRows names the credentials as well, if there are any.
+// activityRows names the API keys and command lines as well, if there are any.
 func (s *server) activityRows(r *http.Request, session auth.Session, entries []audit.Entry) ([]views.ActivityRow, error) {
 	names := map[string]string{}
-	if slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.CredentialID != "" }) {
+	if slices.ContainsFunc(entries, isCredential) {
 		keys, err := s.Keys.List(r.Context(), session.Actor)
 		if err != nil {
 			return nil, err
@@ -224,14 +224,29 @@ func (s *server) activityRows(r *http.Request, session auth.Session, entries []a
 	rows := make([]views.ActivityRow, len(entries))
 	for i, e := range entries {
 		rows[i] = s.activityRow(e)
-		switch name, ok := names[e.CredentialID]; {
-		case ok:
-			rows[i].Credential = "with the key " + name
-		case e.CredentialID != "":
-			rows[i].Credential = "with a key that is gone"
+		if isCredential(e) {
+			rows[i].Credential = credentialWords(e.ActorKind == string(team.Login), names[e.CredentialID])
 		}
 	}
 	return rows, nil
+}
+
+// isCredential is false of a browser, which the address tells better.
+func isCredential(e audit.Entry) bool {
+	return e.CredentialID != "" && (e.ActorKind == string(team.Key) || e.ActorKind == string(team.Login))
+}
+
+// credentialWords say with what an act was done; one without a name is gone.
+func credentialWords(commandLine bool, name string) string {
+	switch {
+	case commandLine && name == "":
+		return "on a command line that is signed out"
+	case commandLine:
+		return "on the command line " + name
+	case name == "":
+		return "with a key that is gone"
+	}
+	return "with the key " + name
 }
 
 func (s *server) activityRow(e audit.Entry) views.ActivityRow {
