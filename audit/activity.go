@@ -12,9 +12,6 @@ import (
 // Store keeps the log.
 type Store interface {
 	Log
-	// Entries returns up to limit entries of a team, the newest first, those
-	// before the given sequence number if it is not 0.
-	Entries(ctx context.Context, team string, before int64, limit int) ([]Entry, error)
 	// Span returns the numbers between which a team's entries of a time stand: the
 	// first of them, and the one after the last. A zero time has no bound. Entries
 	// of up to an hour more may be among them: clocks differ, and an entry is timed
@@ -50,36 +47,16 @@ func NewService(store Store) *Service {
 	return &Service{store: store, counted: c, reach: MaxScan}
 }
 
-// PageSize is how many entries Activity returns at once.
+// PageSize is how many entries Search returns at once.
 const PageSize = 50
-
-// Activity returns a page of the team's log, the newest first, and the
-// sequence number to go on before, 0 at the end.
-func (s *Service) Activity(ctx context.Context, actor team.Actor, before int64) (entries []Entry, next int64, err error) {
-	if err := Guard(ctx, s.store, actor, team.ReadAudit, ""); err != nil {
-		return nil, 0, err
-	}
-	entries, err = s.store.Entries(ctx, actor.TeamID(), before, PageSize+1)
-	if err != nil {
-		return nil, 0, err
-	}
-	if len(entries) > PageSize {
-		entries = entries[:PageSize]
-		next = entries[PageSize-1].Seq
-	}
-	return entries, next, nil
-}
 
 // Latest returns the sequence number of the team's newest entry.
 func (s *Service) Latest(ctx context.Context, actor team.Actor) (int64, error) {
 	if err := Guard(ctx, s.store, actor, team.ReadAudit, ""); err != nil {
 		return 0, err
 	}
-	entries, err := s.store.Entries(ctx, actor.TeamID(), 0, 1)
-	if err != nil || len(entries) == 0 {
-		return 0, err
-	}
-	return entries[0].Seq, nil
+	_, end, err := s.store.Span(ctx, actor.TeamID(), time.Time{}, time.Time{})
+	return end - 1, err
 }
 
 // LastRun returns when an app of the team last received its secrets.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -464,7 +465,7 @@ func TestSignInsAreAudited(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		entries, err := w.d.Entries(t.Context(), made.TeamID, 0, 100)
+		entries, err := w.d.Search(t.Context(), made.TeamID, audit.Filter{}, 0, math.MaxInt64, 100)
 		if err != nil {
 			t.Fatal(err)
 		}

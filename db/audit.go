@@ -294,30 +294,6 @@ func (r auditRow) link() (audit.Link, error) {
 	return audit.Link{Entry: e, Hash: r.Hash}, nil
 }
 
-// Entries implements audit.Store: the team's entries, the newest first.
-func (d *DB) Entries(ctx context.Context, team string, before int64, limit int) ([]audit.Entry, error) {
-	var entries []audit.Entry
-	err := d.view(ctx, func(q querier) error {
-		var rows []auditRow
-		query, args := "SELECT "+entryColumns+" FROM audit_entries WHERE team_id = ? ORDER BY seq DESC LIMIT ?", []any{team, limit}
-		if before > 0 {
-			query, args = "SELECT "+entryColumns+" FROM audit_entries WHERE team_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?", []any{team, before, limit}
-		}
-		if err := q.list(ctx, &rows, query, args...); err != nil {
-			return err
-		}
-		for _, r := range rows {
-			l, err := r.link()
-			if err != nil {
-				return err
-			}
-			entries = append(entries, l.Entry)
-		}
-		return nil
-	})
-	return entries, err
-}
-
 // LastAllowed implements audit.Store.
 func (d *DB) LastAllowed(ctx context.Context, team, action, target string) (at time.Time, err error) {
 	err = d.view(ctx, func(q querier) error {

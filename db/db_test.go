@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -89,9 +90,9 @@ func TestAuditEntries(t *testing.T) {
 			}
 		}
 		var got []byte
-		var before int64
+		before := int64(math.MaxInt64)
 		for {
-			page, err := d.Entries(t.Context(), "acme", before, 3)
+			page, err := d.Search(t.Context(), "acme", audit.Filter{}, 0, before, 3)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package rotation_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -207,7 +208,7 @@ func TestRotationsAreAudited(t *testing.T) {
 			"no team at all ": nil,
 		}
 		for teamID, acts := range want {
-			entries, err := w.Entries(t.Context(), teamID, 0, 100)
+			entries, err := w.Search(t.Context(), teamID, audit.Filter{}, 0, math.MaxInt64, 100)
 			if err != nil {
 				t.Fatal(err)
 			}

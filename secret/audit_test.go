@@ -112,7 +112,8 @@ func TestFailedRunsAreRecorded(t *testing.T) {
 		if _, err := w.resolve(t, w.member, "acme/app"); !errors.Is(err, secret.ErrCorrupt) {
 			t.Fatal(err)
 		}
-		entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+		found, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+		entries := found.Entries
 		if err != nil || entries[0].Action != string(team.ResolveApp) || entries[0].Outcome != audit.Failed || entries[0].Reason != string(problem.Internal) || len(entries[0].Versions) > 0 {
 			t.Errorf("the entry is %+v, %v", entries[0], err)
 		}

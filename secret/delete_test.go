@@ -102,7 +102,8 @@ func TestDeleteAndRestore(t *testing.T) {
 		if n := w.set(t, w.owner, "FAL_KEY", "value-four").Version; n != 2 {
 			t.Errorf("the next version is %d", n)
 		}
-		entries, _, err := w.log.Activity(ctx, w.owner, 0)
+		found, err := w.log.Search(ctx, w.owner, audit.Filter{}, 0)
+		entries := found.Entries
 		if err != nil {
 			t.Fatal(err)
 		}

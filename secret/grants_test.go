@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"infsh/app"
+	"infsh/audit"
 	"infsh/db/dbtest"
 	"infsh/envvar"
 	"infsh/problem"
@@ -27,7 +28,8 @@ func (w *world) deploys(t testing.TB, actor team.Actor, reqs ...secret.Requireme
 // acts returns how often the team's log has an allowed act on a target.
 func (w *world) acts(t testing.TB, act team.Action, target string) (n int) {
 	t.Helper()
-	entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+	found, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+	entries := found.Entries
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +212,8 @@ func TestBind(t *testing.T) {
 		if err != nil || len(env) != 1 || env["HF_TOKEN"] != "hf_second_1234567890" {
 			t.Errorf("the run got %d keys: %v", len(env), err)
 		}
-		entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+		found, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+		entries := found.Entries
 		if err != nil || len(entries[0].Versions) != 1 || entries[0].Versions[0].Key != "HF_TOKEN=HUGGINGFACE_TOKEN" || entries[0].Versions[0].Version != 2 {
 			t.Errorf("the log has %+v, %v", entries[0].Versions, err)
 		}

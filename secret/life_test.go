@@ -126,7 +126,8 @@ func TestWhatIsDueIsFound(t *testing.T) {
 
 func (w *world) entries(t testing.TB) int {
 	t.Helper()
-	entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+	found, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+	entries := found.Entries
 	if err != nil {
 		t.Fatal(err)
 	}

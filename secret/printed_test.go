@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"infsh/audit"
 	"infsh/db/dbtest"
 	"infsh/problem"
 	"infsh/secret"
@@ -25,7 +26,8 @@ func TestWhatAnAppPrintedIsInTheActivity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+		found, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+		entries := found.Entries
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,8 +47,8 @@ func TestWhatAnAppPrintedIsInTheActivity(t *testing.T) {
 		if err := w.secrets.RecordPrinted(t.Context(), w.member, secret.Run{App: "mine"}, forms); err != nil {
 			t.Fatal(err)
 		}
-		if entries, _, err = w.log.Activity(t.Context(), w.owner, 0); err != nil || entries[0].Reason != "version 2 printed FAL_KEY 601 times (hex 1, other 600)" {
-			t.Errorf("the entry is %+v, %v", entries[0], err)
+		if found, err = w.log.Search(t.Context(), w.owner, audit.Filter{}, 0); err != nil || found.Entries[0].Reason != "version 2 printed FAL_KEY 601 times (hex 1, other 600)" {
+			t.Errorf("the entry is %+v, %v", found.Entries[0], err)
 		}
 
 		finding := func(key, form string, count int64) []secret.Finding {

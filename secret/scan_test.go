@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"infsh/audit"
 	"infsh/problem"
 	"infsh/scan"
 	"infsh/secret"
@@ -43,7 +44,8 @@ func TestASearchTellsNoMoreThanItMust(t *testing.T) {
 		if elsewhere := scan.KeyOf("another").HashOf(window); elsewhere == right {
 			t.Error("two teams have the same hash")
 		}
-		entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+		log, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+		entries := log.Entries
 		if err != nil || entries[0].Action != string(team.ScanSecrets) || entries[0].Target != "OPENAI_API_KEY" || entries[0].Reason != "1 of 2 windows found" || entries[1].Reason != "fingerprints of 1 secrets" {
 			t.Errorf("the entries are %+v, %+v, %v", entries[0], entries[1], err)
 		}

@@ -214,7 +214,8 @@ func TestDenialsAreAudited(t *testing.T) {
 		if _, _, err := w.secrets.Reveal(t.Context(), w.member, "OPENAI_API_KEY"); err == nil {
 			t.Fatal("a member revealed a secret")
 		}
-		entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+		found, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+		entries := found.Entries
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,8 +226,8 @@ func TestDenialsAreAudited(t *testing.T) {
 		if set := entries[1]; set.Action != string(team.SetSecret) || set.Outcome != audit.Allowed || len(set.Versions) != 1 || set.Versions[0].Version != 1 {
 			t.Errorf("the set's entry is %+v", set)
 		}
-		if others, _, err := w.log.Activity(t.Context(), w.stranger, 0); err != nil || len(others) != 0 {
-			t.Errorf("another team sees %d entries, %v (U7)", len(others), err)
+		if others, err := w.log.Search(t.Context(), w.stranger, audit.Filter{}, 0); err != nil || len(others.Entries) != 0 {
+			t.Errorf("another team sees %d entries, %v (U7)", len(others.Entries), err)
 		}
 	})
 }
@@ -260,7 +261,8 @@ func TestResolve(t *testing.T) {
 			t.Errorf("an unknown app: %v", err)
 		}
 
-		entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+		found, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+		entries := found.Entries
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,8 @@ func (w *world) states(t testing.TB, key string) string {
 
 func (w *world) lastEntry(t testing.TB) audit.Entry {
 	t.Helper()
-	entries, _, err := w.log.Activity(t.Context(), w.owner, 0)
+	found, err := w.log.Search(t.Context(), w.owner, audit.Filter{}, 0)
+	entries := found.Entries
 	if err != nil || len(entries) == 0 {
 		t.Fatalf("no activity: %v", err)
 	}

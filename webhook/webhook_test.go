@@ -270,7 +270,8 @@ func TestRetries(t *testing.T) {
 		if err != nil || found.Enabled || found.DisabledReason == "" || len(messages) != 1 || messages[0].State != webhook.GivenUp || messages[0].LastStatus != http.StatusFound {
 			t.Errorf("afterwards: %+v, %+v, %v", found, messages, err)
 		}
-		entries, _, err := audit.NewService(w.DB).Activity(t.Context(), w.owner, 0)
+		log, err := audit.NewService(w.DB).Search(t.Context(), w.owner, audit.Filter{}, 0)
+		entries := log.Entries
 		if err != nil || entries[0].Action != "webhook.disable" || entries[0].ActorKind != "system" {
 			t.Errorf("the activity begins with %+v, %v", entries[0], err)
 		}
