@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"infsh/audit"
 	"infsh/envelope"
@@ -56,9 +57,9 @@ func (d Difference) Same() bool {
 // Errors: problem.InvalidField (field with) for one team twice, and those of
 // audit.Guard.
 func (s *Service) Compare(ctx context.Context, first, second team.Actor) (Difference, error) {
-	actors := [2]team.Actor{first, second}
+	actors := []team.Actor{first, second}
 	for i, a := range actors {
-		if err := audit.Guard(ctx, s.store, a, team.CompareSecrets, actors[1-i].TeamName()); err != nil {
+		if err := audit.Guard(ctx, s.store, a, team.CompareSecrets, othersOf(actors, i)); err != nil {
 			return Difference{}, err
 		}
 	}
@@ -69,35 +70,42 @@ func (s *Service) Compare(ctx context.Context, first, second team.Actor) (Differ
 		return Difference{}, problem.New(problem.PermissionDenied, "Permission denied: two people's teams are not compared.")
 	}
 	out := Difference{Compared: first.Can(team.RevealSecret) && second.Can(team.RevealSecret)}
-	opened := map[envvar.Key][2]int64{}
+	opened := make([][]audit.KeyVersion, len(actors))
 	err := s.store.View(ctx, func(r Reader) (err error) {
 		out.Keys, err = keysOfBoth(ctx, r, actors)
 		if err != nil || !out.Compared {
 			return err
 		}
-		opened, err = s.compareValues(ctx, r, actors, out.Keys)
-		return err
-	})
-	if err != nil {
-		return Difference{}, err
-	}
-	for i, a := range actors {
-		entry := audit.By(a, team.CompareSecrets, actors[1-i].TeamName(), audit.Allowed)
+		var shared []envvar.Key
 		for _, k := range out.Keys {
-			if versions, ok := opened[k.Key]; ok {
-				entry.Versions = append(entry.Versions, audit.KeyVersion{Key: string(k.Key), Version: versions[i]})
+			if k.Likeness == NotCompared {
+				shared = append(shared, k.Key)
 			}
 		}
-		// Nothing is told before this is durable.
-		if err := audit.Record(ctx, s.store, entry); err != nil {
-			return Difference{}, err
+		var numbers map[envvar.Key][]int
+		if numbers, opened, err = s.compareValues(ctx, r, actors, shared); err != nil {
+			return err
 		}
+		for i, k := range out.Keys {
+			if n, ok := numbers[k.Key]; ok && n[0] == n[1] {
+				out.Keys[i].Likeness = Equal
+			} else if ok {
+				out.Keys[i].Likeness = Different
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.recordCompared(ctx, actors, opened)
+	}
+	if err != nil {
+		return Difference{}, err
 	}
 	return out, nil
 }
 
 // keysOfBoth returns every key that either team has in use.
-func keysOfBoth(ctx context.Context, r Reader, actors [2]team.Actor) ([]KeyDifference, error) {
+func keysOfBoth(ctx context.Context, r Reader, actors []team.Actor) ([]KeyDifference, error) {
 	likeness := map[envvar.Key]Likeness{}
 	for i, alone := range []Likeness{OnlyFirst, OnlySecond} {
 		have, err := r.KeysInUse(ctx, actors[i].TeamID())
@@ -120,51 +128,73 @@ func keysOfBoth(ctx context.Context, r Reader, actors [2]team.Actor) ([]KeyDiffe
 	return out, nil
 }
 
-// compareValues fills in which of the shared keys have equal values, and returns
-// the versions that it opened for it.
-func (s *Service) compareValues(ctx context.Context, r Reader, actors [2]team.Actor, keys []KeyDifference) (map[envvar.Key][2]int64, error) {
-	var shared []envvar.Key
-	for _, k := range keys {
-		if k.Likeness == NotCompared {
-			shared = append(shared, k.Key)
-		}
+// compareValues opens the values that teams have under the given keys, sorted,
+// and numbers the different ones of a key from 1, in the order of the teams: those
+// with the same number are equal, and 0 is of a team that has none. It also returns
+// for each team the versions that it opened. Who may know of it is the caller's to
+// ask, and recordCompared's to record.
+func (s *Service) compareValues(ctx context.Context, r Reader, actors []team.Actor, keys []envvar.Key) (numbers map[envvar.Key][]int, opened [][]audit.KeyVersion, err error) {
+	numbers, opened = make(map[envvar.Key][]int, len(keys)), make([][]audit.KeyVersion, len(actors))
+	if len(keys) == 0 {
+		return numbers, opened, nil
 	}
-	var deks [2]*envelope.DEK
-	var held [2]map[envvar.Key]Held
+	deks, held := make([]*envelope.DEK, len(actors)), make([]map[envvar.Key]Held, len(actors))
 	for i, a := range actors {
-		var err error
 		if deks[i], err = s.readDEK(ctx, r, a); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		rows, err := r.Current(ctx, a.TeamID(), shared)
+		current, err := r.Current(ctx, a.TeamID(), keys)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		held[i] = map[envvar.Key]Held{}
-		for _, row := range rows {
-			held[i][row.Key] = row
+		held[i] = make(map[envvar.Key]Held, len(current))
+		for _, h := range current {
+			held[i][h.Key] = h
 		}
 	}
-	opened := map[envvar.Key][2]int64{}
-	for n, k := range keys {
-		if k.Likeness != NotCompared {
-			continue
-		}
-		var values [2]redact.Value
-		var versions [2]int64
+	for _, key := range keys {
+		numbers[key] = make([]int, len(actors))
+		var different []redact.Value
 		for i := range actors {
-			row := held[i][k.Key]
-			var err error
-			if values[i], err = open(deks[i], row.Record, row.Sealed); err != nil {
-				return nil, err
+			h, ok := held[i][key]
+			if !ok {
+				continue
 			}
-			versions[i] = row.Sealed.Number
+			value, err := open(deks[i], h.Record, h.Sealed)
+			if err != nil {
+				return nil, nil, err
+			}
+			at := slices.IndexFunc(different, value.Equal)
+			if at < 0 {
+				at, different = len(different), append(different, value)
+			}
+			numbers[key][i] = at + 1
+			opened[i] = append(opened[i], audit.KeyVersion{Key: string(key), Version: h.Sealed.Number})
 		}
-		keys[n].Likeness = Different
-		if values[0].Equal(values[1]) {
-			keys[n].Likeness = Equal
-		}
-		opened[k.Key] = versions
 	}
-	return opened, nil
+	return numbers, opened, nil
+}
+
+// recordCompared leaves an entry in the log of each of the teams. Nothing is told
+// before that is durable.
+func (s *Service) recordCompared(ctx context.Context, actors []team.Actor, opened [][]audit.KeyVersion) error {
+	for i, a := range actors {
+		entry := audit.By(a, team.CompareSecrets, othersOf(actors, i), audit.Allowed)
+		entry.Versions = opened[i]
+		if err := audit.Record(ctx, s.store, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// othersOf names the teams but for one.
+func othersOf(actors []team.Actor, but int) string {
+	var names []string
+	for i, a := range actors {
+		if i != but {
+			names = append(names, a.TeamName())
+		}
+	}
+	return strings.Join(names, ", ")
 }

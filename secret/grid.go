@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"infsh/audit"
-	"infsh/envelope"
 	"infsh/envvar"
 	"infsh/problem"
-	"infsh/redact"
 	"infsh/team"
 )
 
@@ -79,50 +77,60 @@ func (s *Service) Grid(ctx context.Context, actors []team.Actor, compare bool) (
 		return Grid{}, problem.Invalid("in", "choose between 1 and %d teams", MaxGrid)
 	}
 	out := Grid{Compared: make([]bool, len(actors))}
-	var revealing []int
-	for i, a := range actors {
+	var revealing []team.Actor
+	for _, a := range actors {
 		if compare && a.Can(team.RevealSecret) {
-			revealing = append(revealing, i)
+			revealing = append(revealing, a)
 		}
 	}
 	if len(revealing) < 2 {
 		revealing = nil
 	}
-	opened := make([][]audit.KeyVersion, len(actors))
+	for i, a := range actors {
+		out.Compared[i] = slices.ContainsFunc(revealing, func(b team.Actor) bool { return b.TeamID() == a.TeamID() })
+	}
+	var opened [][]audit.KeyVersion
 	err := s.store.View(ctx, func(r Reader) (err error) {
 		if out.Rows, err = gridRows(ctx, r, actors); err != nil {
 			return err
 		}
-		opened, err = s.numberValues(ctx, r, actors, revealing, out.Rows)
-		return err
+		var numbers map[envvar.Key][]int
+		if numbers, opened, err = s.compareValues(ctx, r, revealing, out.shared()); err != nil {
+			return err
+		}
+		for _, row := range out.Rows {
+			n := numbers[row.Key]
+			for i := range row.Cells {
+				if out.Compared[i] && len(n) > 0 {
+					row.Cells[i].Value, n = n[0], n[1:]
+				}
+			}
+		}
+		return nil
 	})
+	if err == nil {
+		err = s.recordCompared(ctx, revealing, opened)
+	}
 	if err != nil {
 		return Grid{}, err
-	}
-	compared := make([]team.Actor, len(revealing))
-	for n, i := range revealing {
-		compared[n], out.Compared[i] = actors[i], true
-	}
-	for n, i := range revealing {
-		entry := audit.By(actors[i], team.CompareSecrets, othersOf(compared, n), audit.Allowed)
-		entry.Versions = opened[i]
-		// Nothing is told before this is durable.
-		if err := audit.Record(ctx, s.store, entry); err != nil {
-			return Grid{}, err
-		}
 	}
 	return out, nil
 }
 
-// othersOf names the teams but for one.
-func othersOf(actors []team.Actor, but int) string {
-	var names []string
-	for i, a := range actors {
-		if i != but {
-			names = append(names, a.TeamName())
+// shared are the keys that more than one of the compared teams has in use, sorted.
+func (g Grid) shared() (keys []envvar.Key) {
+	for _, row := range g.Rows {
+		n := 0
+		for i, c := range row.Cells {
+			if g.Compared[i] && c.Version > 0 {
+				n++
+			}
+		}
+		if n > 1 {
+			keys = append(keys, row.Key)
 		}
 	}
-	return strings.Join(names, ", ")
+	return keys
 }
 
 func gridRows(ctx context.Context, r Reader, actors []team.Actor) ([]GridRow, error) {
@@ -147,64 +155,4 @@ func gridRows(ctx context.Context, r Reader, actors []team.Actor) ([]GridRow, er
 	}
 	slices.SortFunc(rows, func(a, b GridRow) int { return strings.Compare(string(a.Key), string(b.Key)) })
 	return rows, nil
-}
-
-// numberValues fills in which of the values are the same, among the teams of those
-// places, and returns for each team the versions that it opened for it.
-func (s *Service) numberValues(ctx context.Context, r Reader, actors []team.Actor, places []int, rows []GridRow) ([][]audit.KeyVersion, error) {
-	opened := make([][]audit.KeyVersion, len(actors))
-	var shared []envvar.Key
-	for _, row := range rows {
-		n := 0
-		for _, i := range places {
-			if row.Cells[i].Version > 0 {
-				n++
-			}
-		}
-		if n > 1 {
-			shared = append(shared, row.Key)
-		}
-	}
-	if len(shared) == 0 {
-		return opened, nil
-	}
-	deks := make([]*envelope.DEK, len(actors))
-	held := make([]map[envvar.Key]Held, len(actors))
-	for _, i := range places {
-		var err error
-		if deks[i], err = s.readDEK(ctx, r, actors[i]); err != nil {
-			return nil, err
-		}
-		current, err := r.Current(ctx, actors[i].TeamID(), shared)
-		if err != nil {
-			return nil, err
-		}
-		held[i] = make(map[envvar.Key]Held, len(current))
-		for _, h := range current {
-			held[i][h.Key] = h
-		}
-	}
-	for _, row := range rows {
-		if _, found := slices.BinarySearch(shared, row.Key); !found {
-			continue
-		}
-		var different []redact.Value
-		for _, i := range places {
-			h, ok := held[i][row.Key]
-			if !ok {
-				continue
-			}
-			value, err := open(deks[i], h.Record, h.Sealed)
-			if err != nil {
-				return nil, err
-			}
-			at := slices.IndexFunc(different, value.Equal)
-			if at < 0 {
-				at, different = len(different), append(different, value)
-			}
-			row.Cells[i].Value = at + 1
-			opened[i] = append(opened[i], audit.KeyVersion{Key: string(row.Key), Version: h.Sealed.Number})
-		}
-	}
-	return opened, nil
 }
