@@ -29,16 +29,16 @@ func (s *server) deleteSecretsForm(w http.ResponseWriter, r *http.Request, sessi
 func (s *server) askToDelete(w http.ResponseWriter, r *http.Request, session auth.Session, keys []string) error {
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	ask := views.DeleteSecrets{List: currentList(r)}
-	declared, err := s.declaredKeys(r, session)
+	declaring, err := s.Secrets.Declaring(r.Context(), session.Actor, keys)
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
-		found, err := s.Secrets.Get(r.Context(), session.Actor, key)
-		if err != nil {
-			return err
+		one := views.DeleteKey{Key: key}
+		for _, d := range declaring[envvar.Key(key)] {
+			one.UsedBy = append(one.UsedBy, views.AppRef{Name: d.App, Optional: d.Optional})
 		}
-		ask.Keys = append(ask.Keys, views.DeleteKey{Key: string(found.Key), UsedBy: declared[string(found.Key)]})
+		ask.Keys = append(ask.Keys, one)
 	}
 	if wants(r, "dialog") {
 		p, err := s.chrome(w, r, session)
@@ -85,22 +85,4 @@ func subjectOf(keys []envvar.Key) string {
 		return string(keys[0])
 	}
 	return fmt.Sprintf("%d secrets", len(keys))
-}
-
-// declaredKeys are the keys that apps declare in their current version, with
-// those apps.
-func (s *server) declaredKeys(r *http.Request, session auth.Session) (map[string][]views.AppRef, error) {
-	apps, err := s.Apps.List(r.Context(), session.Actor)
-	if err != nil {
-		return nil, err
-	}
-	declared := map[string][]views.AppRef{}
-	for _, a := range apps {
-		for _, req := range a.Current.Requirements {
-			if req.Kind == secret.KindSecret {
-				declared[req.Key] = append(declared[req.Key], views.AppRef{Name: a.FullName(), Optional: req.Optional})
-			}
-		}
-	}
-	return declared, nil
 }

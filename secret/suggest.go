@@ -88,6 +88,40 @@ func (s *Service) Suggest(ctx context.Context, actor team.Actor) (Suggestions, e
 	return out, err
 }
 
+// Declaring tells of secrets which apps declare them, under their own name or another
+// that is bound to it, in the version that runs or waits for approval.
+//
+// Errors: problem.SecretNotFound, and those of audit.Guard.
+func (s *Service) Declaring(ctx context.Context, actor team.Actor, keys []string) (map[envvar.Key][]Declaration, error) {
+	for _, action := range []team.Action{team.ListSecrets, team.ListApps} {
+		if err := audit.Guard(ctx, s.store, actor, action, auditKeys("uses", keys)); err != nil {
+			return nil, err
+		}
+	}
+	out := make(map[envvar.Key][]Declaration, len(keys))
+	err := s.store.View(ctx, func(r Reader) error {
+		set, err := r.Keys(ctx, actor.TeamID())
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if _, is := slices.BinarySearch(set, envvar.Key(key)); !is {
+				return notFound(envvar.Key(key), set, actor)
+			}
+			out[envvar.Key(key)] = nil
+		}
+		declared, err := r.Declarations(ctx, actor.TeamID())
+		for _, d := range declared {
+			same := func(o Declaration) bool { return o.App == d.App }
+			if apps, wanted := out[d.Key]; wanted && !slices.ContainsFunc(apps, same) {
+				out[d.Key] = append(apps, d)
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
 // missing are the declared keys that are not set, those that are required first.
 func missing(declared []Declaration, set []envvar.Key) []MissingKey {
 	found := map[envvar.Key]*MissingKey{}

@@ -11,7 +11,7 @@ type DeleteSecrets struct {
 // DeleteKey is one of them.
 type DeleteKey struct {
 	Key    string
-	UsedBy []AppRef // registered apps whose current version declares the key
+	UsedBy []AppRef // apps that declare the key
 }
 
 // Undo takes back what was just deleted, for a short while. It is a form, with
