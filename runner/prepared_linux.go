@@ -62,9 +62,7 @@ func (p *Prepared) guard() {
 
 // stops reports that a signal stops a process. Such a one is caught only when there
 // is a command to stop: Go's runtime keeps its handler for it, and no longer stops.
-func stops(s os.Signal) bool {
-	return s == syscall.SIGTSTP || s == syscall.SIGTTIN || s == syscall.SIGTTOU
-}
+func stops(s os.Signal) bool { return slices.Contains(jobStops, s.(syscall.Signal)) }
 
 // byDefault does what the signal does without a handler.
 func (p *Prepared) byDefault(s syscall.Signal) {
