@@ -71,12 +71,13 @@ func (c *canary) in(data []byte) string {
 }
 
 // linesOf returns the text, and of several lines each one by itself: a log
-// cuts a text at its line breaks.
+// cuts a text at its line breaks. Lines too short to be looked for are left
+// out; the random bytes of a key may hold even empty ones.
 func linesOf(text string) []string {
 	parts := []string{text}
 	if strings.Contains(text, "\n") {
 		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); !strings.HasPrefix(line, "-----") {
+			if line = strings.TrimSpace(line); len(line) >= minNeedle && !strings.HasPrefix(line, "-----") {
 				parts = append(parts, line)
 			}
 		}
@@ -208,4 +209,6 @@ func TestCanarySearchFindsEveryForm(t *testing.T) {
 	if pem.in([]byte("-----BEGIN KEY-----")) != "" {
 		t.Error("the search takes a line that every key has for the value")
 	}
+	// The random bytes of a key may hold empty lines, and lines of a byte.
+	newCanary("a key", "\n\n\nx\n", false)
 }
