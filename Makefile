@@ -66,6 +66,7 @@ css:
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted by gofmt:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags torture ./e2e
 	$(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 

@@ -42,6 +42,9 @@ type Reader interface {
 	// no such key; the membership is zero if there is no such team or the user
 	// is not in it. That of a service key is its own, in its own team.
 	Key(ctx context.Context, tokenHash []byte, teamName string) (Key, Membership, error)
+	// LastKey is what Key last found, in the key's own team, and the revision of
+	// the team that it is true of; without asking the database.
+	LastKey(tokenHash []byte) (key Key, m Membership, revision int64, ok bool)
 	// RevokedKey finds what is remembered of a revoked key; problem.NotFound
 	// if nothing is.
 	RevokedKey(ctx context.Context, tokenHash []byte) (RevokedKey, error)

@@ -116,7 +116,7 @@ func (d *DB) guess(wanted []recordQuery) (runs []ahead, teams []*expected, err e
 	byID, now := map[string]*expected{}, time.Now()
 	for i, w := range wanted {
 		disclosure, revision, ok := d.disclosures.last(w.runQuery)
-		if !ok {
+		if !ok || w.revision != 0 && w.revision != revision {
 			continue
 		}
 		e := secret.Concluded(w.begun, disclosure, nil)

@@ -43,7 +43,7 @@ func newRunner(t *testing.T, d *dbtest.Database, name string) runner {
 func (r runner) run(ctx context.Context, d *db.DB, runID string) error {
 	begun := audit.By(r.actor, team.ResolveApp, "demo", audit.Allowed)
 	begun.RunID = runID
-	got, err := d.Secrets().RecordRun(ctx, r.id, r.actor.TeamName(), "demo", "", begun)
+	got, err := d.Secrets().RecordRun(ctx, r.id, r.actor.TeamName(), "demo", "", 0, begun)
 	if err == nil && len(got.Given) != 1 {
 		err = fmt.Errorf("it is given %d secrets", len(got.Given))
 	}

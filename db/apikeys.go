@@ -114,6 +114,20 @@ func (s *Auth) Key(ctx context.Context, tokenHash []byte, teamName string) (auth
 	return f.key, f.membership, err
 }
 
+// LastKey implements auth.Store.
+func (s *Auth) LastKey(tokenHash []byte) (key auth.Key, m auth.Membership, revision int64, ok bool) {
+	f, revision, ok := s.db.keptKeys.last(keyQuery{tokenHash: hex.EncodeToString(tokenHash)})
+	return s.db.usedLast(f.key), f.membership, revision, ok
+}
+
+// usedLast completes a key with its last use that this instance knows of.
+func (d *DB) usedLast(key auth.Key) auth.Key {
+	if used, ok := d.keyUses.Get(key.ID); ok && used.After(key.LastUsedAt) {
+		key.LastUsedAt = used
+	}
+	return key
+}
+
 // keyStatement finds keys with the membership in the key's own team, or in the
 // one that is named.
 func keyStatement(q querier) string {
@@ -155,9 +169,7 @@ func (d *DB) readKeys(ctx context.Context, wanted []keyQuery) ([]answer[keyFound
 			out[i].err = noKey()
 			continue
 		}
-		if used, ok := d.keyUses.Get(f.key.ID); ok && used.After(f.key.LastUsedAt) {
-			f.key.LastUsedAt = used
-		}
+		f.key = d.usedLast(f.key)
 		out[i].value = f
 	}
 	if len(places) == 0 {

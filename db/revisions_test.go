@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -174,7 +175,7 @@ func TestKeptAnswersAreThoseOfTheDatabase(t *testing.T) {
 
 		answers := func(d *db.DB) string {
 			t.Helper()
-			run, runErr := d.Secrets().RecordRun(t.Context(), acme.ID, "acme", "demo", "", audit.By(owner, team.ResolveApp, "acme/demo", audit.Allowed))
+			run, runErr := d.Secrets().RecordRun(t.Context(), acme.ID, "acme", "demo", "", 0, audit.By(owner, team.ResolveApp, "acme/demo", audit.Allowed))
 			key, membership, keyErr := d.Auth().Key(t.Context(), hash[:], "")
 			return fmt.Sprintf("%+v\n%v\n%+v\n%+v\n%v", run, runErr, key, membership, keyErr)
 		}
@@ -182,6 +183,7 @@ func TestKeptAnswersAreThoseOfTheDatabase(t *testing.T) {
 		if again := answers(d.DB); again != before || strings.Contains(before, "not found") {
 			t.Fatalf("answered\n%s\nand then\n%s", before, again)
 		}
+		presumed := 0
 		for _, change := range []string{
 			"UPDATE app_grants SET state = 'revoked' WHERE key = 'FIRST_KEY'",
 			"UPDATE app_grants SET state = 'granted', source_key = 'SECOND_KEY' WHERE key = 'FIRST_KEY'",
@@ -200,7 +202,16 @@ func TestKeptAnswersAreThoseOfTheDatabase(t *testing.T) {
 			"DELETE FROM api_keys",
 			"DELETE FROM teams",
 		} {
+			_, _, revision, known := d.Auth().LastKey(hash[:])
+			entries := dbtest.Count(t, d, "SELECT count(*) FROM audit_entries")
 			dbtest.Exec(t, d, change)
+			if known {
+				_, err := d.Secrets().RecordRun(t.Context(), acme.ID, "acme", "demo", "", revision, audit.By(owner, team.ResolveApp, "acme/demo", audit.Allowed))
+				if written := dbtest.Count(t, d, "SELECT count(*) FROM audit_entries") - entries; !errors.Is(err, secret.ErrMoved) || written != 0 {
+					t.Errorf("after %s a run at the revision before it is answered %v, and %d entries are written", change, err, written)
+				}
+				presumed++
+			}
 			got, want := answers(d.DB), answers(d.Again(t))
 			if got != want {
 				t.Errorf("after %s it is answered\n%s\nand another instance answers\n%s", change, got, want)
@@ -209,6 +220,9 @@ func TestKeptAnswersAreThoseOfTheDatabase(t *testing.T) {
 				t.Errorf("%s changes nothing that is answered, so it shows nothing", change)
 			}
 			before = got
+		}
+		if presumed < 5 {
+			t.Errorf("a key was known from before %d times only", presumed)
 		}
 	})
 }

@@ -23,15 +23,17 @@ func (s *Secrets) ForRun(ctx context.Context, team, namespace, name, versionID s
 // recordQuery is the question of a run that is to be recorded.
 type recordQuery struct {
 	runQuery
-	begun audit.Entry
+	// revision is what the team's must be; 0 for any.
+	revision int64
+	begun    audit.Entry
 }
 
 // RecordRun implements secret.Store. What runs need that ask at the same time is
 // read in one statement, and their entries are one commit of the same
 // transaction. So on SQLite it is read by the connection that writes: each
 // commit empties the page caches of all the others.
-func (s *Secrets) RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (*secret.Disclosure, error) {
-	return found(ctx, s.db.recorded, recordQuery{runQuery{team, namespace, name, versionID}, named(begun)})
+func (s *Secrets) RecordRun(ctx context.Context, team, namespace, name, versionID string, revision int64, begun audit.Entry) (*secret.Disclosure, error) {
+	return found(ctx, s.db.recorded, recordQuery{runQuery{team, namespace, name, versionID}, revision, named(begun)})
 }
 
 // recordRuns answers a group of runs, and writes their entries.
@@ -62,6 +64,9 @@ func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) ([]answer[*se
 		for n, w := range others {
 			if disclosure, ok := written[rest[n]]; ok {
 				decided[n] = answer[*secret.Disclosure]{value: disclosure}
+				continue
+			}
+			if errors.Is(decided[n].err, secret.ErrMoved) {
 				continue
 			}
 			*q.entries = append(*q.entries, secret.Concluded(w.begun, decided[n].value, decided[n].err))
@@ -100,6 +105,10 @@ func (d *DB) decide(ctx context.Context, q querier, wanted []recordQuery) ([]ans
 	var missing []runQuery
 	var places []int
 	for i, w := range wanted {
+		if w.revision != 0 && w.revision != revisions[w.team] {
+			out[i].err = secret.ErrMoved
+			continue
+		}
 		var ok bool
 		if out[i].value, ok = d.disclosures.get(w.runQuery, revisions); !ok {
 			missing, places = append(missing, w.runQuery), append(places, i)

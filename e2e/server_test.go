@@ -65,10 +65,11 @@ type server struct {
 	// Setup is the one-time link, empty when there are accounts.
 	Setup string
 	// flags say which store it is, for the commands of the operator.
-	flags  []string
-	cmd    *exec.Cmd
-	stderr *lockedBuffer
-	exited chan error
+	flags   []string
+	program string
+	cmd     *exec.Cmd
+	stderr  *lockedBuffer
+	exited  chan error
 }
 
 var (
@@ -90,7 +91,7 @@ func start(t testing.TB, data string, args ...string) *server {
 // startUnder runs the server under another program, such as a tracer.
 func startUnder(t testing.TB, under []string, data string, args ...string) *server {
 	t.Helper()
-	s, err := startProcess(t, under, data, args...)
+	s, err := startProcess(t, under, infsh, data, args...)
 	if err != nil {
 		t.Fatalf("start: %v\n%s", err, s.stderr)
 	}
@@ -108,16 +109,26 @@ func storeFlags(data string, args []string) []string {
 	return flags
 }
 
+// startProgram runs another build of the program.
+func startProgram(t testing.TB, program, data string, args ...string) *server {
+	t.Helper()
+	s, err := startProcess(t, nil, program, data, args...)
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, s.stderr)
+	}
+	return s
+}
+
 // tryStart returns an error if the server exits instead of getting ready.
 func tryStart(t testing.TB, data string, args ...string) (*server, error) {
 	t.Helper()
-	return startProcess(t, nil, data, args...)
+	return startProcess(t, nil, infsh, data, args...)
 }
 
-func startProcess(t testing.TB, under []string, data string, args ...string) (*server, error) {
+func startProcess(t testing.TB, under []string, program, data string, args ...string) (*server, error) {
 	t.Helper()
-	s := &server{t: t, Data: data, flags: storeFlags(data, args), stderr: &lockedBuffer{}, exited: make(chan error, 1)}
-	line := slices.Concat(under, []string{infsh, "serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--log-level", "debug"}, args)
+	s := &server{t: t, Data: data, program: program, flags: storeFlags(data, args), stderr: &lockedBuffer{}, exited: make(chan error, 1)}
+	line := slices.Concat(under, []string{program, "serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--log-level", "debug"}, args)
 	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Env = cleanEnv()
 	s.cmd.Stdout = s.stderr
@@ -181,7 +192,7 @@ func (s *server) stop() {
 // and what sets a limit has become it.
 func (s *server) pid() int {
 	pid := s.cmd.Process.Pid
-	if s.cmd.Path == infsh {
+	if s.cmd.Path == s.program {
 		return pid
 	}
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))

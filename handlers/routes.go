@@ -30,6 +30,9 @@ type (
 	publicFunc func(http.ResponseWriter, *http.Request) error
 	pageFunc   func(http.ResponseWriter, *http.Request, auth.Session) error
 	apiFunc    func(http.ResponseWriter, *http.Request, team.Actor) error
+	// presumedFunc compares by itself whether the actor is still what it was, and
+	// asks confirm for the actor as it is where it isn't, and before it refuses.
+	presumedFunc func(w http.ResponseWriter, r *http.Request, presumed team.Presumed, confirm func() (team.Actor, error)) error
 )
 
 type route struct {
@@ -38,6 +41,9 @@ type route struct {
 	public       publicFunc
 	page         pageFunc
 	api          apiFunc
+	// presumed is how the route is served where the key is known from before;
+	// nil where it is always asked for.
+	presumed presumedFunc
 	// creates says that an Idempotency-Key keeps a repeated call from making
 	// something twice.
 	creates bool
@@ -236,7 +242,7 @@ func (s *server) routes() []route {
 		pub("GET", "/api/openapi.json", s.openAPI),
 
 		// Runners.
-		{method: "POST", path: "/internal/v1/resolve", access: runner, api: s.resolve},
+		{method: "POST", path: "/internal/v1/resolve", access: runner, api: s.resolve, presumed: s.resolvePresumed},
 		{method: "POST", path: "/internal/v1/findings", access: runner, api: s.reportPrinted},
 		{method: "GET", path: "/internal/v1/watch", access: runner, api: s.watch},
 	}, s.integrationRoutes("/api/integrations"), s.integrationRoutes("/api/credentials")) // as the official SDK calls them
@@ -265,13 +271,28 @@ func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 		}
 		return rt.public(w, r)
 	case machine, runner:
-		actor, err := s.Authenticator.Bearer(r)
-		if err != nil {
-			return s.unauthenticated(r, err)
-		}
 		limits := s.perCredential
 		if rt.access == runner {
 			limits = s.perRunner
+		}
+		bearer := func() (team.Actor, error) {
+			actor, err := s.Authenticator.Bearer(r)
+			if err != nil {
+				err = s.unauthenticated(r, err)
+			}
+			return actor, err
+		}
+		if rt.presumed != nil {
+			if presumed, ok := s.Authenticator.Presumed(r); ok {
+				if err := limits.take(presumed.CredentialID(), s.now()); err != nil {
+					return err
+				}
+				return rt.presumed(w, r, presumed, bearer)
+			}
+		}
+		actor, err := bearer()
+		if err != nil {
+			return err
 		}
 		err = limits.take(actor.CredentialID(), s.now())
 		if rt.access == machine {

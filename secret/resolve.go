@@ -72,8 +72,7 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	if err := audit.Guard(ctx, s.store, actor, team.ResolveApp, auditApp(run.App)); err != nil {
 		return Resolved{}, err
 	}
-	namespace, name, err := ParseApp(run.App)
-	if err != nil {
+	if _, _, err := ParseApp(run.App); err != nil {
 		return Resolved{}, err
 	}
 	if denial := actor.AuthorizeApp(run.App); denial != nil {
@@ -82,10 +81,40 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	if err := checkRunID(run.RunID); err != nil {
 		return Resolved{}, err
 	}
+	return s.resolve(ctx, actor, run, 0)
+}
+
+// ErrMoved says that a team is not at the revision that was presumed.
+var ErrMoved = errors.New("the team has changed")
+
+// ResolvePresumed is Resolve for an actor that is presumed, which saves a
+// question to the database: that the team is still at the actor's revision is
+// found in the transaction that records the run.
+//
+// Errors: ErrMoved, after which nothing was done or recorded, if it is at
+// another, or Resolve would refuse the run before it is recorded; and those of
+// Resolve.
+func (s *Service) ResolvePresumed(ctx context.Context, presumed team.Presumed, run Run) (Resolved, error) {
+	actor := presumed.Unconfirmed()
+	run.App = qualified(run.App, actor)
+	_, _, err := ParseApp(run.App)
+	if err := errors.Join(err, actor.Authorize(team.ResolveApp), actor.AuthorizeApp(run.App), checkRunID(run.RunID)); err != nil {
+		return Resolved{}, ErrMoved
+	}
+	return s.resolve(ctx, actor, run, presumed.Revision())
+}
+
+// resolve records and answers a run that the actor may start, at the given
+// revision of the team or at any if it is 0.
+func (s *Service) resolve(ctx context.Context, actor team.Actor, run Run, revision int64) (Resolved, error) {
+	namespace, name, err := ParseApp(run.App)
+	if err != nil {
+		return Resolved{}, err
+	}
 	entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
 	entry.RunID = run.RunID
 	// Nothing leaves before the entry is durable.
-	disclosure, err := s.store.RecordRun(ctx, actor.TeamID(), namespace, name, run.Version, entry)
+	disclosure, err := s.store.RecordRun(ctx, actor.TeamID(), namespace, name, run.Version, revision, entry)
 	if errors.Is(err, problem.NotFound) {
 		return Resolved{}, unknownApp(run, actor)
 	}

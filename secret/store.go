@@ -212,7 +212,10 @@ type Store interface {
 	// the one that Concluded makes of begun and of the disclosure, which is
 	// returned and not to be changed. It is durable when RecordRun returns, also
 	// with problem.NotFound; after another error it is not certain.
-	RecordRun(ctx context.Context, team, namespace, name, versionID string, begun audit.Entry) (*Disclosure, error)
+	//
+	// If revision is not 0 and not the team's, it writes nothing and returns
+	// ErrMoved.
+	RecordRun(ctx context.Context, team, namespace, name, versionID string, revision int64, begun audit.Entry) (*Disclosure, error)
 	// Erase removes what was set aside up to the given time, ciphertexts and all,
 	// in every team.
 	Erase(ctx context.Context, until time.Time) (secrets int64, err error)

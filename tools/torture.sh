@@ -5,6 +5,8 @@
 set -eu
 echo "== crash tests"
 INFSH_TORTURE=1 go test -v -timeout 3h -run 'Killed|AfterAKill|FollowsASync|Failover|HistoryOfOneKey' ./e2e
+echo "== a rolling update from the release before"
+INFSH_TORTURE=1 go test -v -tags torture -timeout 1h -run RollingUpdate ./e2e
 echo "== migrations cut off before each message"
 INFSH_TORTURE=1 go test -v -timeout 3h -run 'MigrationsKilled' ./db
 echo "== a pair that changes during 1,000 resolves"
