@@ -103,6 +103,7 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 		screen{"team-transfer", "/settings/members?transfer=1"},
 		screen{"team", "/settings/team"},
 		screen{"environments", "/settings/environments"},
+		screen{"edit-teams", "/settings/environments/edit?key=HF_TOKEN&key=DATABASE_URL"},
 		screen{"activity", "/settings/activity"},
 		screen{"account", "/settings/account"},
 		screen{"device", "/device"},
@@ -168,6 +169,11 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 	p.click(testid("preview"))
 	p.see(testid("import-sum"), "1 refused")
 	p.lookAt(seen, "import-preview")
+	p.visit("/settings/environments/edit")
+	p.fill("#sheet", "FAL_KEY="+p.plant("fal-screens-edit-0123456")+"\nHF_TOKEN=other\nSLACK_BOT_TOKEN=\nno line at all\n")
+	p.click(testid("preview"))
+	p.see(testid("edit-sum"), "1 refused")
+	p.lookAt(seen, "edit-preview")
 	p.visit("/settings/secrets")
 	p.click("#select-HF_TOKEN")
 	p.click("#select-DATABASE_URL")

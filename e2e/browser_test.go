@@ -54,6 +54,7 @@ func TestBrowser(t *testing.T) {
 		{"a long list has pages and an order, which its address keeps", longList},
 		{"the activity is filtered, which its address keeps", filteringActivity},
 		{"all teams are seen side by side, and a cell leads to the form of its team", gridOfTeams},
+		{"keys of several teams are edited as text, previewed, and not over the change of another", editingTeams},
 		{"a failed check leads to the form and back", failedCheck},
 		{"an owner approves, binds, denies and revokes what an app may have", decidingGrants},
 		{"an older version becomes current, and an app is deleted", changingApps},

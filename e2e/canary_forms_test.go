@@ -82,6 +82,15 @@ func (h *hunt) driveForms(v *visitor) {
 	h.want(http.StatusUnprocessableEntity, file("import", "FAL_KEY=\""+keyValue))
 	h.want(http.StatusSeeOther, file("import", "FAL_KEY='"+plainValue+"'\n"))
 
+	// A text for several teams, previewed, refused, not seen before, and saved.
+	edit := func(act, text string) answer {
+		return v.post("/settings/environments/edit", form("act", act, "sheet", "[acme]\n"+text))
+	}
+	h.want(http.StatusOK, edit("preview", "HF_TOKEN='"+plainValue+"'\n"+refused+"\n["+refused+"]\nA='"+plainValue+"'\n"))
+	h.want(http.StatusUnprocessableEntity, edit("apply", "HF_TOKEN='"+plainValue+"'\nPATH="+plainValue+"\n"))
+	h.want(http.StatusUnprocessableEntity, edit("apply", "HF_TOKEN='"+plainValue+"'\n"))
+	h.want(http.StatusSeeOther, edit("apply", "HF_TOKEN='"+plainValue+"'\n"))
+
 	// A value in an address, where no form puts one.
 	h.want(http.StatusNotFound, v.get(page+"/"+plainValue))
 	h.want(http.StatusNotFound, v.get("/no-such-page/"+plainValue+"?value="+plainValue))

@@ -18,6 +18,10 @@ type Pair struct {
 	Line  int // of the name, from 1
 	Key   Key
 	Value redact.Value
+	// Heading is the line [name] that it stands under, and Left tells that it has no
+	// value; both in a sheet alone.
+	Heading string
+	Left    bool
 }
 
 // DotenvError says what is wrong with a .env file. It names the line, from 1,
@@ -74,6 +78,20 @@ func LookAtDotenv(r io.Reader) ([]Pair, []*DotenvError, error) {
 	return pairs, wrong, nil
 }
 
+// LookAtSheet reads what is typed to change secrets of several places: as
+// LookAtDotenv does, with two things more. A line [name] heads the assignments of
+// one place, each with keys of its own. An assignment without a value leaves what is
+// there.
+func LookAtSheet(r io.Reader) ([]Pair, []*DotenvError, error) {
+	d, err := readDotenv(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.sheet = true
+	pairs, wrong := d.pairs(maxWrong)
+	return pairs, wrong, nil
+}
+
 func readDotenv(r io.Reader) (*dotenv, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxDotenvBytes+1))
 	if err != nil {
@@ -118,15 +136,22 @@ type dotenv struct {
 	// doubt says that a line before may have been a part of a value, and so may
 	// the next ones.
 	doubt bool
+	// sheet allows headings, of which heading is the last one, and empty values.
+	sheet   bool
+	heading string
 }
 
 // pairs reads to the end, or until so many lines are wrong.
 func (d *dotenv) pairs(most int) (pairs []Pair, wrong []*DotenvError) {
-	lineOf := map[Key]int{}
+	type place struct {
+		heading string
+		key     Key
+	}
+	lineOf := map[place]int{}
 	for d.rest != "" && len(wrong) < most && !d.open {
 		d.done = false
 		p, err := d.statement()
-		first, twice := lineOf[p.Key]
+		first, twice := lineOf[place{p.Heading, p.Key}]
 		switch {
 		case err != nil:
 			wrong = append(wrong, err)
@@ -137,7 +162,7 @@ func (d *dotenv) pairs(most int) (pairs []Pair, wrong []*DotenvError) {
 		case twice:
 			wrong = append(wrong, &DotenvError{p.Line, fmt.Sprintf("%s is set already on line %d; delete one of the two lines", p.Key, first)})
 		default:
-			lineOf[p.Key] = p.Line
+			lineOf[place{p.Heading, p.Key}] = p.Line
 			pairs = append(pairs, p)
 		}
 	}
@@ -150,6 +175,11 @@ func (d *dotenv) statement() (Pair, *DotenvError) {
 	line := d.line
 	text, _, _ := strings.Cut(d.rest, "\n")
 	if lead := strings.TrimLeft(text, blanks); lead == "" || lead[0] == '#' {
+		d.skipLine()
+		return Pair{}, nil
+	}
+	if name, ok := heading(text); d.sheet && ok {
+		d.heading = name
 		d.skipLine()
 		return Pair{}, nil
 	}
@@ -175,6 +205,9 @@ func (d *dotenv) statement() (Pair, *DotenvError) {
 	if wrong != nil {
 		return Pair{}, wrong
 	}
+	if d.sheet && raw == "" {
+		return Pair{Line: line, Key: key, Heading: d.heading, Left: true}, nil
+	}
 	value, err := ParseValue(raw, false)
 	var invalid *ValueError
 	if errors.As(err, &invalid) {
@@ -184,7 +217,17 @@ func (d *dotenv) statement() (Pair, *DotenvError) {
 		}
 		return Pair{}, &DotenvError{line, msg}
 	}
-	return Pair{Line: line, Key: key, Value: value}, nil
+	return Pair{Line: line, Key: key, Value: value, Heading: d.heading}, nil
+}
+
+// heading reads a line [name].
+func heading(line string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(strings.Trim(cutComment(line), blanks), "[")
+	if !ok {
+		return "", false
+	}
+	name, ok = strings.CutSuffix(name, "]")
+	return strings.Trim(name, blanks), ok
 }
 
 // blanks are the characters that may surround names and values on a line. A

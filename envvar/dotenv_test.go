@@ -192,3 +192,41 @@ func TestLookAtDotenv(t *testing.T) {
 		t.Error("NUL is taken")
 	}
 }
+
+// In a sheet, each heading has keys of its own, and a key without a value is left
+// as it is. A heading within quotes is a part of the value.
+func TestLookAtSheet(t *testing.T) {
+	for name, c := range map[string]struct {
+		text  string
+		pairs string
+		lines string
+	}{
+		"no heading":        {"A=1\nB=\n", "/A /B-", ""},
+		"headings":          {"A=1\n[acme]\nA=2\nB= # none\n\t[ beta ] # and more\nA=''\n", "/A acme/A acme/B- beta/A-", ""},
+		"twice under one":   {"[acme]\nA=1\n[beta]\nA=1\n[acme]\nA=2\n", "acme/A beta/A", "6"},
+		"within quotes":     {"A='x\n[acme]\ny'\nB=1\n", "/A /B", ""},
+		"an equals sign":    {"[acme]=1\nA=1\n", "/A", "1"},
+		"cut off":           {"[acme\nA=1\n", "/A", "1"},
+		"wrong and headed":  {"[acme]\nnonsense\nA=1\n", "acme/A", "2"},
+		"an empty headline": {"[]\nA=1\n", "/A", ""},
+	} {
+		pairs, wrong, err := LookAtSheet(strings.NewReader(c.text))
+		var found, lines []string
+		for _, p := range pairs {
+			one := p.Heading + "/" + string(p.Key)
+			if p.Left {
+				one += "-"
+			}
+			found = append(found, one)
+		}
+		for _, w := range wrong {
+			lines = append(lines, strconv.Itoa(w.Line))
+		}
+		if err != nil || strings.Join(found, " ") != c.pairs || strings.Join(lines, " ") != c.lines {
+			t.Errorf("%s: %q, wrong lines %q, %v; want %q and %q", name, found, lines, err, c.pairs, c.lines)
+		}
+	}
+	if pairs, _ := ParseDotenv(strings.NewReader("[acme]\nA=1\n")); pairs != nil {
+		t.Error("a .env file has headings")
+	}
+}

@@ -90,6 +90,8 @@ POST   /settings/apikeys/{id}                    login 404   404    ok    ok    
 POST   /settings/expected                        login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/environments                    login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/environments/compare            login 404   404    404   ok    login   login  login  login login login
+GET    /settings/environments/edit               login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/environments/edit               login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/team                            login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/team                            login ok    403    403   ok    login   login  login  login login login
 POST   /settings/team/duplicate                  login ok    403    ok    ok    login   login  login  login login login
@@ -223,6 +225,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /teams/switch":                            {body: "team_id=$team"},
 	"POST /teams/open":                              {body: "open=$team+OPENAI_API_KEY"},
 	"POST /settings/environments/compare":           {body: "in=$team&in=$zeta"},
+	"POST /settings/environments/edit":              {body: "sheet=%5Bacme%5D%0AFAL_KEY%3Dfal-CANARY-submitted"},
 	"POST /teams/new":                               {body: "username=gamma"},
 	"POST /settings/secrets":                        {body: "key=FAL_KEY&value=fal-CANARY-submitted"},
 	"GET /settings/live":                            {path: "/settings/live?team=$team&since=0&seconds=0"},

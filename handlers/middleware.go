@@ -184,7 +184,7 @@ func bodyLimit(path string) int64 {
 	switch path {
 	case "/login", "/login/verify", "/login/options", "/login/passkey", "/setup", "/invite", "/api/device/code", "/api/device/token":
 		return maxPublicBody
-	case "/api/secrets/import", "/settings/import":
+	case "/api/secrets/import", "/settings/import", "/settings/environments/edit":
 		return maxImportBody
 	}
 	return maxBody

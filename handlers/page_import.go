@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -49,11 +50,7 @@ func (s *server) importSecretsForm(w http.ResponseWriter, r *http.Request, sessi
 	if !tried && strings.TrimSpace(text) == "" {
 		return s.showImport(w, r, session, form, http.StatusOK) // Nothing was chosen yet.
 	}
-	pairs, wrong, err := envvar.LookAtDotenv(strings.NewReader(text))
-	var unreadable *envvar.DotenvError
-	if errors.As(err, &unreadable) {
-		pairs, wrong, err = nil, []*envvar.DotenvError{unreadable}, nil
-	}
+	pairs, wrong, err := lookAt(text, envvar.LookAtDotenv)
 	if err != nil {
 		return err
 	}
@@ -73,17 +70,7 @@ func (s *server) importSecretsForm(w http.ResponseWriter, r *http.Request, sessi
 	if err != nil {
 		return err
 	}
-	preview := &views.ImportPreview{Tried: tried}
-	for i, res := range results {
-		line := views.ImportLine{Line: pairs[i].Line, Key: res.Key, Status: views.ImportStatus(res.Status)}
-		if res.Status == secret.ImportRefused {
-			line.Detail = sentence(strings.TrimPrefix(strings.TrimPrefix(res.Detail, "key: "), "value: "))
-		}
-		preview.Lines = append(preview.Lines, line)
-	}
-	for _, e := range wrong {
-		preview.Lines = append(preview.Lines, views.ImportLine{Line: e.Line, Status: views.ImportRefused, Detail: sentence(e.Msg)})
-	}
+	preview := &views.ImportPreview{Tried: tried, Lines: append(importLines(pairs, results), wrongLines(wrong)...)}
 	slices.SortStableFunc(preview.Lines, func(a, b views.ImportLine) int { return cmp.Compare(a.Line, b.Line) })
 	preview.Count()
 	if written {
@@ -97,6 +84,36 @@ func (s *server) importSecretsForm(w http.ResponseWriter, r *http.Request, sessi
 		status = http.StatusUnprocessableEntity
 	}
 	return s.showImport(w, r, session, form, status)
+}
+
+// lookAt reads lines of KEY=value. A text that can't be read is one that is wrong.
+func lookAt(text string, look func(io.Reader) ([]envvar.Pair, []*envvar.DotenvError, error)) ([]envvar.Pair, []*envvar.DotenvError, error) {
+	pairs, wrong, err := look(strings.NewReader(text))
+	var unreadable *envvar.DotenvError
+	if errors.As(err, &unreadable) {
+		return nil, []*envvar.DotenvError{unreadable}, nil
+	}
+	return pairs, wrong, err
+}
+
+// importLines tells of each line what would become of it.
+func importLines(pairs []envvar.Pair, results []secret.ImportResult) (lines []views.ImportLine) {
+	for i, res := range results {
+		line := views.ImportLine{Line: pairs[i].Line, Key: res.Key, Status: views.ImportStatus(res.Status)}
+		if res.Status == secret.ImportRefused {
+			line.Detail = sentence(strings.TrimPrefix(strings.TrimPrefix(res.Detail, "key: "), "value: "))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// wrongLines tells what is wrong with lines that give no value.
+func wrongLines(wrong []*envvar.DotenvError) (lines []views.ImportLine) {
+	for _, e := range wrong {
+		lines = append(lines, views.ImportLine{Line: e.Line, Status: views.ImportRefused, Detail: sentence(e.Msg)})
+	}
+	return lines
 }
 
 func (s *server) showImport(w http.ResponseWriter, r *http.Request, session auth.Session, form views.ImportForm, status int) error {

@@ -131,6 +131,7 @@ const (
 	flashDeletedAll  flashKind = "deleted_all"
 	flashHidden      flashKind = "hidden"
 	flashImported    flashKind = "imported"
+	flashEdited      flashKind = "edited"
 	flashRestored    flashKind = "restored"
 	flashRestoredAll flashKind = "restored_all"
 	flashRolled      flashKind = "rolled_back"
@@ -180,6 +181,7 @@ var flashWords = map[flashKind]string{
 	flashDeletedAll:  "%s were deleted, with all their versions.",
 	flashHidden:      "The value of %s is hidden again.",
 	flashImported:    "Imported: %s.",
+	flashEdited:      "Saved: %s.",
 	flashRestored:    "%s is back, with all its versions.",
 	flashRestoredAll: "%s are back, with all their versions.",
 	flashRolled:      "%s was rolled back.",

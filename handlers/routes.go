@@ -142,6 +142,8 @@ func (s *server) routes() []route {
 		pg("POST", "/settings/expected", s.dismissKeyForm),
 		pg("GET", "/settings/environments", s.environmentsPage),
 		pg("POST", "/settings/environments/compare", s.compareTeamsForm),
+		pg("GET", "/settings/environments/edit", s.editTeamsPage),
+		pg("POST", "/settings/environments/edit", s.editTeamsForm),
 		pg("GET", "/settings/team", s.teamPage),
 		pg("POST", "/settings/team", s.renameTeamForm),
 		pg("POST", "/settings/team/duplicate", s.duplicateTeamForm),

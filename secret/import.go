@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"infsh/audit"
+	"infsh/envelope"
 	"infsh/problem"
 	"infsh/redact"
 	"infsh/team"
@@ -64,77 +65,106 @@ func (s *Service) Import(ctx context.Context, actor team.Actor, in Import) (resu
 	}
 	err = s.store.Update(ctx, func(tx Tx) error {
 		// The transaction may run again, so its outcome starts anew each time.
-		results, written = make([]ImportResult, len(in.Items)), false
+		results, written = nil, false
 		dek, err := s.lockTeam(ctx, tx, actor)
 		if err != nil {
 			return err
 		}
-		plans := make([]planned, len(in.Items))
-		existing := make([]*Record, len(in.Items))
-		blocked := in.DryRun
-		seen := map[string]bool{}
-		for i, item := range in.Items {
-			res := &results[i]
-			res.Key = item.Key
-			plans[i], err = plan(Write{Key: item.Key, Value: &item.Value, Description: item.Description, AllowRiskyName: in.AllowRiskyName}, Create)
-			if err == nil && seen[item.Key] {
-				err = problem.New(problem.InvalidField, "this key stands twice in the import")
-			}
-			if err != nil {
-				res.Key, res.Status, res.Detail = auditKey(item.Key), ImportRefused, err.Error()
-				blocked = true
-				continue
-			}
-			seen[item.Key] = true
-			found, err := tx.Record(ctx, actor.TeamID(), plans[i].key)
-			if err == nil {
-				existing[i] = &found
-			} else if !errors.Is(err, problem.SecretNotFound) {
-				return err
-			}
-			// A key whose versions are all staged is not set yet.
-			if existing[i] == nil || found.Version == 0 {
-				res.Status = ImportNew
-				continue
-			}
-			same, err := holder(ctx, tx, dek, found, plans[i])
-			if err != nil {
-				return err
-			}
-			switch {
-			case same > 0:
-				res.Status = ImportUnchanged
-			case in.Overwrite:
-				res.Status = ImportChanged
-			default:
-				res.Status, res.Detail = ImportExists, "it is set to another value; --overwrite makes a new version"
-				blocked = true
-			}
+		w, err := weigh(ctx, tx, actor, dek, in)
+		if err != nil {
+			return err
 		}
+		results = w.results
 		if in.DryRun {
-			// It tells who may write which values are those in use.
-			entry := audit.By(actor, team.SetSecret, importTarget(in), audit.Unchanged)
-			entry.Reason = "dry_run"
-			return tx.AppendAudit(ctx, entry)
+			return recordDryRun(ctx, tx, actor, in)
 		}
-		if blocked {
+		if w.blocked {
 			return nil
 		}
-		for i := range plans {
-			if results[i].Status == ImportUnchanged {
-				continue
-			}
-			if _, err := s.write(ctx, tx, actor, dek, existing[i], plans[i]); err != nil {
-				return err
-			}
-		}
 		written = true
-		return nil
+		return s.writeWeighed(ctx, tx, actor, dek, w)
 	})
 	if err != nil {
 		return nil, false, err
 	}
 	return results, written, nil
+}
+
+// weighed is what an import would do in a team: for each item its fate, its plan,
+// and the secret that is there already, if one is.
+type weighed struct {
+	results  []ImportResult
+	plans    []planned
+	existing []*Record
+	// blocked tells that an item stands in the way of all.
+	blocked bool
+}
+
+// weigh looks at each item, in a team that the transaction has locked.
+func weigh(ctx context.Context, tx Tx, actor team.Actor, dek *envelope.DEK, in Import) (weighed, error) {
+	w := weighed{make([]ImportResult, len(in.Items)), make([]planned, len(in.Items)), make([]*Record, len(in.Items)), false}
+	seen := map[string]bool{}
+	for i, item := range in.Items {
+		res := &w.results[i]
+		res.Key = item.Key
+		var err error
+		w.plans[i], err = plan(Write{Key: item.Key, Value: &item.Value, Description: item.Description, AllowRiskyName: in.AllowRiskyName}, Create)
+		if err == nil && seen[item.Key] {
+			err = problem.New(problem.InvalidField, "this key stands twice in the import")
+		}
+		if err != nil {
+			res.Key, res.Status, res.Detail = auditKey(item.Key), ImportRefused, err.Error()
+			w.blocked = true
+			continue
+		}
+		seen[item.Key] = true
+		found, err := tx.Record(ctx, actor.TeamID(), w.plans[i].key)
+		if err == nil {
+			w.existing[i] = &found
+		} else if !errors.Is(err, problem.SecretNotFound) {
+			return weighed{}, err
+		}
+		// A key whose versions are all staged is not set yet.
+		if w.existing[i] == nil || found.Version == 0 {
+			res.Status = ImportNew
+			continue
+		}
+		same, err := holder(ctx, tx, dek, found, w.plans[i])
+		if err != nil {
+			return weighed{}, err
+		}
+		switch {
+		case same > 0:
+			res.Status = ImportUnchanged
+		case in.Overwrite:
+			res.Status = ImportChanged
+		default:
+			res.Status, res.Detail = ImportExists, "it is set to another value; --overwrite makes a new version"
+			w.blocked = true
+		}
+	}
+	return w, nil
+}
+
+// writeWeighed stores what is not there already.
+func (s *Service) writeWeighed(ctx context.Context, tx Tx, actor team.Actor, dek *envelope.DEK, w weighed) error {
+	for i := range w.plans {
+		if w.results[i].Status == ImportUnchanged {
+			continue
+		}
+		if _, err := s.write(ctx, tx, actor, dek, w.existing[i], w.plans[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordDryRun leaves an entry, since it tells who may write which values are those
+// in use.
+func recordDryRun(ctx context.Context, tx Tx, actor team.Actor, in Import) error {
+	entry := audit.By(actor, team.SetSecret, importTarget(in), audit.Unchanged)
+	entry.Reason = "dry_run"
+	return tx.AppendAudit(ctx, entry)
 }
 
 func importTarget(in Import) string { return fmt.Sprintf("(import of %d)", len(in.Items)) }

@@ -94,7 +94,7 @@ if (initial) makeModal(initial, false);
 
 window.addEventListener("pagehide", () => {
   for (const shown of document.querySelectorAll("[data-hide]")) shown.remove();
-  for (const field of document.querySelectorAll("textarea[name=value], input[type=file]")) field.value = "";
+  for (const field of document.querySelectorAll("textarea[name=value], textarea[name=sheet], input[type=file]")) field.value = field.defaultValue;
 });
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload(); // from the back-forward cache: ask the server again

@@ -2,6 +2,7 @@ package views
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -60,6 +61,11 @@ type GridCell struct {
 	// team before it has another one.
 	Same  string
 	Other bool
+}
+
+// canEdit tells that keys can be set in any of the teams.
+func (v TeamsGrid) canEdit() bool {
+	return slices.ContainsFunc(v.Teams, func(t GridTeam) bool { return t.CanEdit })
 }
 
 // gridPath is the address of the page.

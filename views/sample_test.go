@@ -406,6 +406,7 @@ func samplePages(theme Theme) []sample {
 		{"secrets-delete", SecretsPage(secrets, del)},
 		{"import", ImportPage(secrets, ImportForm{CanEdit: true, MaxKeys: 500})},
 		{"import-preview", ImportPage(secrets, sampleImport())},
+		{"edit-preview", TeamsEditPage(secrets, sampleEdit())},
 		{"import-member", ImportPage(member("/settings/secrets"), ImportForm{})},
 		{"secrets-delete-many", SecretsPage(secrets, delMany)},
 		{"secrets-undo", SecretsPage(undo, sampleSecrets(true))},
@@ -493,6 +494,7 @@ func samplePartials() []sample {
 		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", List: ListState{Query: "a"}, Errors: FieldErrors{"value": "The value is empty."}})},
 		{"RevealDialog", RevealDialog(Revealed{Key: "OPENAI_API_KEY", Version: 3, Value: hostile, Seconds: 30})},
 		{"ImportPreviewView", ImportPreviewView(sampleImport())},
+		{"EditPreviewView", EditPreviewView(sampleEdit())},
 		{"DeleteSecretsDialog", DeleteSecretsDialog(p, *sampleDeletions())},
 		{"undoToast", undoToast(Undo{ID: "0", CSRF: "csrf-token", Team: "team-acme", Message: "FAL_KEY was deleted."})},
 		{"DeleteSecretDialog", DeleteSecretDialog(p, DeleteSecret{Key: "A", List: ListState{Query: "a"}})},
@@ -514,6 +516,17 @@ func samplePartials() []sample {
 
 func sampleDeletions() *DeleteSecrets {
 	return &DeleteSecrets{Keys: []DeleteKey{{Key: "DATABASE_URL"}, {Key: "OPENAI_API_KEY", UsedBy: sampleUsedBy}}}
+}
+
+func sampleEdit() TeamsEditForm {
+	preview := &EditPreview{
+		Teams: []EditedTeam{{Label: hostile, Lines: sampleImport().Preview.Lines}}, Wrong: []ImportLine{{Line: 9, Key: hostile, Status: ImportRefused, Detail: hostile}},
+		Left: 2, Stale: true, Seen: hostile,
+	}
+	preview.Count()
+	return TeamsEditForm{
+		Choices: []GridChoice{{ID: "t1", Label: hostile, Username: "acme", Chosen: true}}, Text: "[acme]\nOPENAI_API_KEY=\n# Not set yet:\nFAL_KEY=\n\n", MaxValues: 500, Errors: FieldErrors{"": hostile}, Preview: preview,
+	}
 }
 
 func sampleImport() ImportForm {
