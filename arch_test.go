@@ -123,7 +123,7 @@ var revealers = map[string]string{
 	"api/client.go":             "checks the form of a credential before it is sent",
 	"api/forward.go":            "sends an agent's credential in the Authorization header",
 	"api/transport.go":          "sends the credential in the Authorization header, and takes values out of error texts",
-	"api/watch.go":              "sends the credential in the Authorization header",
+	"api/stream.go":             "sends the credential in the Authorization header",
 	"api/wire.go":               "encodes the messages that carry a value, by name",
 	"auth/app.go":               "reads a code as a person types it",
 	"auth/device.go":            "hashes the device code",

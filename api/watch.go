@@ -47,44 +47,17 @@ func (c *Client) OpenWatch(ctx context.Context, app, version, lastID string) (*W
 	if version != "" {
 		q.Set("version", version)
 	}
-	fail := func(err error) (*Watch, error) {
+	header := map[string]string{}
+	if lastID != "" {
+		header["Last-Event-ID"] = lastID
+	}
+	body, err := c.stream(ctx, http.MethodGet, c.internal, WatchPath+"?"+q.Encode(), nil, header, "text/event-stream")
+	if err != nil {
 		silence.Stop()
 		cancel()
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.internal+WatchPath+"?"+q.Encode(), nil)
-	if err != nil {
-		return fail(&ProtocolError{URL: c.internal, Reason: "the request's address is not valid"})
-	}
-	req.Header.Set("Accept", "text/event-stream, application/problem+json")
-	req.Header.Set("User-Agent", c.opts.UserAgent)
-	req.Header.Set("Authorization", "Bearer "+c.credential.Reveal())
-	if c.opts.Team != "" {
-		req.Header.Set(TeamHeader, c.opts.Team)
-	}
-	if lastID != "" {
-		req.Header.Set("Last-Event-ID", lastID)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fail(unreachable(ctx, c.internal, err))
-	}
-	mediaType, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	switch {
-	case resp.StatusCode == http.StatusOK && mediaType == "text/event-stream":
-		return &Watch{body: resp.Body, lines: bufio.NewReaderSize(resp.Body, 4<<10), silence: silence, cancel: cancel, base: c.internal}, nil
-	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		err = redirected(c.internal, resp)
-	case resp.StatusCode == http.StatusOK:
-		err = &ProtocolError{URL: c.internal, Reason: "it is no stream of events. Is this the address of an infsh server?"}
-	default:
-		body, readErr := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-		if err = c.problem(call{}, resp, body); readErr != nil {
-			err = unreachable(ctx, c.internal, readErr)
-		}
-	}
-	resp.Body.Close()
-	return fail(err)
+	return &Watch{body: body, lines: bufio.NewReaderSize(body, 4<<10), silence: silence, cancel: cancel, base: c.internal}, nil
 }
 
 // Next waits for the next event. Its error says that the stream has ended.

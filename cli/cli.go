@@ -116,7 +116,7 @@ with its command's code.`,
 	root.PersistentFlags().BoolVar(&p.debug, "debug", false, "log each request's method, path, status and duration (or INFSH_DEBUG=1)")
 	root.AddCommand(
 		p.loginCommand(), p.logoutCommand(), p.meCommand(), p.teamsCommand(), p.apiKeysCommand(),
-		p.secretsCommand(), p.appCommand(), p.runCommand(), p.agentCommand(), p.envCommand(), p.redactCommand(), p.scanCommand(), p.whyCommand(), p.integrationsCommand(), p.webhooksCommand(), p.manCommand(), p.versionCommand(),
+		p.secretsCommand(), p.appCommand(), p.runCommand(), p.agentCommand(), p.envCommand(), p.redactCommand(), p.scanCommand(), p.whyCommand(), p.integrationsCommand(), p.activityCommand(), p.webhooksCommand(), p.manCommand(), p.versionCommand(),
 	)
 	root.AddCommand(opts.Commands...)
 	return root, p

@@ -35,6 +35,8 @@ func (h *hunt) driveAPI(owner string) {
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/API_MADE_KEY", ""))
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/versions/API_MADE_KEY", ""))
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/uses/API_MADE_KEY", ""))
+	h.want(http.StatusOK, h.api(owner, "GET", "/api/activity", ""))
+	h.want(http.StatusOK, h.api(owner, "POST", "/api/activity/export", `{"format":"csv"}`))
 	h.want(http.StatusOK, h.api(owner, "POST", "/api/secrets/list", "{}"))
 	h.want(http.StatusOK, h.api(owner, "GET", "/api/secrets/reveal/API_MADE_KEY", ""))
 	h.meant("value by the API")

@@ -189,6 +189,8 @@ POST   /api/credentials/check                    401   ok    ok     ok    ok    
 POST   /api/credentials                          401   501   403    501   501   401     403    403    501   501   401
 GET    /api/credentials/{provider}               401   404   404    404   404   401     403    403    404   404   401
 DELETE /api/credentials/{provider}               401   404   403    404   404   401     403    403    404   404   401
+GET    /api/activity                             401   ok    403    ok    ok    401     403    ok     ok    ok    401
+POST   /api/activity/export                      401   ok    403    ok    ok    401     403    ok     ok    ok    401
 POST   /api/webhooks/list                        401   ok    403    ok    ok    401     403    ok     ok    ok    401
 POST   /api/webhooks                             401   ok    403    ok    ok    401     403    403    ok    ok    401
 GET    /api/webhooks/{id}                        401   404   403    ok    ok    401     403    ok     ok    ok    401
@@ -344,6 +346,8 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/webhooks":                {body: "url=https%3A%2F%2Fhooks.example.com%2Fmore"},
 	"GET /settings/webhooks/{id}":            {path: "/settings/webhooks/$webhook"},
 	"POST /settings/webhooks/{id}":           {path: "/settings/webhooks/$webhook", body: "do=test"},
+	"GET /api/activity":                      {path: "/api/activity?kind=secret&until=2099-01-01"},
+	"POST /api/activity/export":              {body: `{"format":"jsonl","kind":"secret"}`},
 	"POST /api/webhooks/list":                {},
 	"POST /api/webhooks":                     {body: `{"url":"https://hooks.example.com/more"}`},
 	"GET /api/webhooks/{id}":                 {path: "/api/webhooks/$webhook"},

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"infsh/api"
 	"infsh/audit"
 	"infsh/auth"
 	"infsh/problem"
@@ -121,10 +122,14 @@ var actKinds = sync.OnceValue(func() (out []views.ActKinds) {
 
 // activityFilter reads a filter from an address or a form.
 func activityFilter(q url.Values) (views.ActivityFilter, audit.Filter, error) {
-	text := func(name string) string { return searchTerm(q.Get(name)) }
-	f := views.ActivityFilter{
-		Key: text("key"), App: text("app"), Person: text("person"), Kind: q.Get("kind"), Outcome: q.Get("outcome"), From: q.Get("from"), Until: q.Get("until"),
-	}
+	f := filterOf(q)
+	f.Key, f.App, f.Person = searchTerm(f.Key), searchTerm(f.App), searchTerm(f.Person)
+	wanted, err := auditFilter(f)
+	return views.ActivityFilter{Key: f.Key, App: f.App, Person: f.Person, Kind: f.Kind, Outcome: f.Outcome, From: f.From, Until: f.Until}, wanted, err
+}
+
+// auditFilter reads the days of a filter.
+func auditFilter(f api.ActivityFilter) (audit.Filter, error) {
 	wanted := audit.Filter{Key: f.Key, App: f.App, Person: f.Person, Kind: f.Kind, Outcome: audit.Outcome(f.Outcome)}
 	for _, day := range []struct {
 		name, value string
@@ -135,22 +140,31 @@ func activityFilter(q url.Values) (views.ActivityFilter, audit.Filter, error) {
 		}
 		var err error
 		if *day.at, err = time.Parse(time.DateOnly, day.value); err != nil {
-			return f, wanted, problem.Invalid(day.name, "it must be a day, such as 2026-03-01")
+			return wanted, problem.Invalid(day.name, "it must be a day, such as 2026-03-01")
 		}
 	}
 	if !wanted.Until.IsZero() {
 		wanted.Until = wanted.Until.AddDate(0, 0, 1) // the whole day
 	}
-	return f, wanted, nil
+	return wanted, nil
+}
+
+// entryNumber is the number of the entry before which a page begins, 0 for the newest.
+func entryNumber(q url.Values) (int64, error) {
+	if q.Get("before") == "" {
+		return 0, nil
+	}
+	before, err := strconv.ParseInt(q.Get("before"), 10, 64)
+	if err != nil || before < 1 {
+		return 0, problem.Invalid("before", "it must be the number of an entry")
+	}
+	return before, nil
 }
 
 func (s *server) activityPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	var before int64
-	if q := r.URL.Query().Get("before"); q != "" {
-		var err error
-		if before, err = strconv.ParseInt(q, 10, 64); err != nil || before < 1 {
-			return problem.Invalid("before", "it must be the number of an entry")
-		}
+	before, err := entryNumber(r.URL.Query())
+	if err != nil {
+		return err
 	}
 	filter, wanted, err := activityFilter(r.URL.Query())
 	if err != nil {
@@ -288,14 +302,17 @@ func (s *server) exportActivityForm(w http.ResponseWriter, r *http.Request, sess
 	if err != nil {
 		return err
 	}
-	format := audit.Format(r.PostForm.Get("format"))
-	export, err := s.Audit.Export(r.Context(), session.Actor, wanted, format)
+	return s.writeExport(w, r, session.Actor, wanted, audit.Format(r.PostForm.Get("format")))
+}
+
+func (s *server) writeExport(w http.ResponseWriter, r *http.Request, actor team.Actor, wanted audit.Filter, format audit.Format) error {
+	export, err := s.Audit.Export(r.Context(), actor, wanted, format)
 	if err != nil {
 		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", map[audit.Format]string{audit.CSV: "text/csv; charset=utf-8", audit.JSONLines: "application/jsonl"}[format])
-	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="infsh-activity-%s-%s.%s"`, session.Actor.TeamName(), s.now().UTC().Format(time.DateOnly), format))
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="infsh-activity-%s-%s.%s"`, actor.TeamName(), s.now().UTC().Format(time.DateOnly), format))
 	w.WriteHeader(http.StatusOK)
 	if err := export.Write(r.Context(), &unhurriedWriter{w, http.NewResponseController(w)}); err != nil {
 		s.log.ErrorContext(r.Context(), "export of the activity", "request_id", requestID(r), "error", err)

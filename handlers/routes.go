@@ -226,6 +226,8 @@ func (s *server) routes() []route {
 		ap("POST", "/api/apps/{id}/grants/approve", s.approveGrants),
 		ap("POST", "/api/apps/{id}/grants/revoke", s.revokeGrants),
 		ap("GET", "/api/apps/{namespace}/{name}/why/{key}", s.why),
+		ap("GET", "/api/activity", s.listActivity),
+		ap("POST", "/api/activity/export", s.exportActivity),
 		ap("POST", "/api/webhooks/list", s.listWebhooks),
 		ap("POST", "/api/webhooks", s.createWebhook),
 		ap("GET", "/api/webhooks/{id}", s.getWebhook),

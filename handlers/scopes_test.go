@@ -85,6 +85,8 @@ POST   /api/apikeys/list              apikeys:read
 POST   /api/apikeys                   apikeys:write
 POST   /api/apikeys/{id}/service      apikeys:write
 DELETE /api/apikeys/{id}              apikeys:write
+GET    /api/activity                  teams:read
+POST   /api/activity/export           teams:read
 POST   /api/webhooks/list             teams:read
 POST   /api/webhooks                  teams:write
 GET    /api/webhooks/{id}             teams:read

@@ -121,11 +121,15 @@ func ReadOutline() (Outline, error) {
 					continue
 				}
 				a := Answer{Status: status}
+				var files []string
 				for media, content := range r.Content {
 					a.Type, a.Fields = d.typeOf(content.Schema), d.fields(content.Schema, nil)
 					if media != "application/json" {
-						a.Type = media
+						files = append(files, media)
 					}
+				}
+				if slices.Sort(files); len(files) > 0 {
+					a.Type = strings.Join(files, " or ")
 				}
 				o.Answers = append(o.Answers, a)
 			}

@@ -52,18 +52,20 @@ func may(value any) *body { return &body{value: value, optional: true} }
 // answer is what follows if nothing is wrong.
 type answer struct {
 	statuses []string
-	// value is JSON, unless there is another media type.
+	// value is JSON, unless there are other media types.
 	value any
-	media string
+	media []string
 }
 
-func ok(v any) answer            { return answer{statuses: []string{"200"}, value: v} }
-func created(v any) answer       { return answer{statuses: []string{"201"}, value: v} }
-func accepted(v any) answer      { return answer{statuses: []string{"202"}, value: v} }
-func either(v any) answer        { return answer{statuses: []string{"200", "201"}, value: v} }
-func stream(media string) answer { return answer{statuses: []string{"200"}, media: media} }
-func empty() answer              { return answer{statuses: []string{"204"}} }
-func never() answer              { return answer{} }
+func ok(v any) answer       { return answer{statuses: []string{"200"}, value: v} }
+func created(v any) answer  { return answer{statuses: []string{"201"}, value: v} }
+func accepted(v any) answer { return answer{statuses: []string{"202"}, value: v} }
+func either(v any) answer   { return answer{statuses: []string{"200", "201"}, value: v} }
+func stream(media ...string) answer {
+	return answer{statuses: []string{"200"}, media: media}
+}
+func empty() answer { return answer{statuses: []string{"204"}} }
+func never() answer { return answer{} }
 
 func concat(parts ...[]operation) []operation { return slices.Concat(parts...) }
 
@@ -194,8 +196,12 @@ func (s *schemas) operation(op operation, method, path string) object {
 		if op.answer.value != nil {
 			r["content"] = object{"application/json": object{"schema": s.of(typeOf(op.answer.value), false)}}
 		}
-		if op.answer.media != "" {
-			r["content"] = object{op.answer.media: object{"schema": object{"type": "string"}}}
+		content := object{}
+		for _, media := range op.answer.media {
+			content[media] = object{"schema": object{"type": "string"}}
+		}
+		if len(content) > 0 {
+			r["content"] = content
 		}
 		responses[status] = r
 	}

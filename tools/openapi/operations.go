@@ -52,6 +52,9 @@ var operations = concat([]operation{
 	{route: "POST /api/apikeys/{id}/service", tag: "API keys", summary: "Make a key the team's own", about: "Needs the role owner or admin. It stays when its maker leaves.", scope: "apikeys:write", body: may(api.APIKeyTakeOver{}), answer: ok(api.APIKey{})},
 	{route: "DELETE /api/apikeys/{id}", tag: "API keys", summary: "Revoke an API key, at once", scope: "apikeys:write", answer: empty()},
 
+	{route: "GET /api/activity", tag: "Activity", summary: "Search the team's activity, the newest first", about: "Needs the role owner or admin.", scope: "teams:read", query: activityQuery, answer: ok(api.Activity{})},
+	{route: "POST /api/activity/export", tag: "Activity", summary: "Export the team's activity as CSV or JSON lines", about: "Needs the role owner or admin. Stands in the team's activity.", scope: "teams:read", body: need(api.ActivityExport{}, "format"), answer: stream("text/csv", "application/jsonl")},
+
 	{route: "POST /api/webhooks/list", tag: "Webhooks", summary: "List webhooks", about: "Needs the role owner or admin.", scope: "teams:read", list: true, answer: ok(api.List[api.Webhook]{})},
 	{route: "POST /api/webhooks", tag: "Webhooks", summary: "Add an endpoint that receives the team's events", about: "Needs the role owner or admin. The answer holds the signing secret, this one time.", scope: "teams:write", body: need(api.WebhookCreate{}, "url"), answer: created(api.WebhookCreated{})},
 	{route: "GET /api/webhooks/{id}", tag: "Webhooks", summary: "Show a webhook", about: "Needs the role owner or admin.", scope: "teams:read", answer: ok(api.Webhook{})},
@@ -148,3 +151,14 @@ const about = `A secrets manager for teams that run AI agents and apps.
 **Errors** are problem documents (RFC 9457). Rely on their ` + "`title`" + `; their ` + "`detail`" + ` is for people.
 
 **Lists** are asked for by ` + "`POST …/list`" + `, without a body for the first page. ` + "`next_cursor`" + ` and ` + "`prev_cursor`" + ` lead to the pages beside it, and stay right while objects come and go.`
+
+var activityQuery = []parameter{
+	{name: "key", meaning: "The name of a secret.", optional: true},
+	{name: "app", meaning: "An app, as namespace/name.", optional: true},
+	{name: "person", meaning: "A part of an email address.", optional: true},
+	{name: "kind", meaning: "An act, such as secret.reveal, or what stands before the dot.", optional: true},
+	{name: "outcome", meaning: "allowed, unchanged, denied or failed.", optional: true},
+	{name: "from", meaning: "The first day, in UTC, such as 2026-03-01.", optional: true},
+	{name: "until", meaning: "The last day.", optional: true},
+	{name: "before", meaning: "The number of an entry: the page begins before it.", optional: true},
+}
