@@ -32,12 +32,13 @@ var imports = map[string][]string{
 	"scan":     {"redact"},
 	"feed":     {},
 	"listing":  {"problem"},
+	"sso":      {"redact"},
 	// The domain.
 	"audit":       {"problem", "team"},
 	"secret":      {"audit", "envelope", "envvar", "listing", "problem", "redact", "scan", "team"},
 	"app":         {"audit", "envvar", "problem", "secret", "team"},
 	"account":     {"audit", "problem", "redact", "team"},
-	"auth":        {"account", "audit", "envelope", "problem", "redact", "team"},
+	"auth":        {"account", "audit", "envelope", "problem", "redact", "sso", "team"},
 	"integration": {"audit", "problem", "team"},
 	"webhook":     {"audit", "envelope", "problem", "redact", "team"},
 	"rotation":    {"audit", "envelope", "envvar", "problem", "team"},
@@ -52,11 +53,12 @@ var imports = map[string][]string{
 	// Early in the order of initialisation: see its documentation.
 	"runner/monitor": {},
 	// The wiring.
-	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret", "webhook"},
+	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret", "sso", "webhook"},
 	// Tests' own.
-	"db/dbtest": {"db", "envelope", "team"},
-	"bench":     {},
-	"e2e":       {},
+	"db/dbtest":   {"db", "envelope", "team"},
+	"sso/ssotest": {},
+	"bench":       {},
+	"e2e":         {},
 	// Makes openapi/openapi.json.
 	"tools/openapi": {"api"},
 }
@@ -153,6 +155,7 @@ var revealers = map[string]string{
 	"webhook/sign.go":           "signs messages",
 	"handlers/page_reveal.go":   "shows a value for half a minute to who may see it and has proved who they are",
 	"handlers/page_webhooks.go": "shows a new signing secret, once",
+	"sso/provider.go":           "hands the client secret to what sends it to the provider",
 	"serve.go":                  "prints the setup link",
 }
 
