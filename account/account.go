@@ -77,6 +77,7 @@ type Service struct {
 	store  Store
 	keys   DEKWrapper
 	hasher Hasher
+	signOn SignOnRules
 	now    func() time.Time
 }
 

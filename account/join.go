@@ -89,8 +89,12 @@ func (s *Service) AcceptInviteAs(ctx context.Context, userID string, code redact
 // a member of the inviting team of it.
 //
 // Errors: those of AcceptInvite, problem.InvalidField (field password), and
-// problem.Conflict if the address has an account.
+// problem.Conflict if the address has an account, or if accounts have no
+// passwords here.
 func (s *Service) JoinByInvite(ctx context.Context, code, password redact.Value, from Origin) (Created, error) {
+	if s.signOn.Only {
+		return Created{}, problem.New(problem.Conflict, "Accounts here have no passwords. Continue with %s.", s.signOn.Provider)
+	}
 	// The code is asked for first, so that only its holder can make the server
 	// hash, and again in the transaction, which uses it up.
 	offer, err := s.FindInvite(ctx, code)

@@ -22,20 +22,33 @@ import (
 // problem.PermissionDenied for anybody but an operator, problem.InvalidField
 // (fields email, password, team).
 func (s *Service) CreateUser(ctx context.Context, operator team.Actor, email, teamUsername string, password redact.Value) (Created, error) {
-	if operator.Kind() != team.Operator {
-		return Created{}, s.deny(ctx, operator, audit.ActCreateUser, "", problem.New(problem.PermissionDenied, "Permission denied: users are made at the server itself, with `infsh admin create-user`."))
-	}
 	generated := password.IsZero()
 	if generated {
 		password = redact.NewValue(rand.Text())
 	}
-	email, folded, err := checkNewAccount(email, teamUsername, &password)
+	return s.createUser(ctx, operator, email, teamUsername, &password, generated)
+}
+
+// CreateUserWithoutPassword does so for one who will sign in by a provider, and
+// is connected by the verified address at the first time.
+func (s *Service) CreateUserWithoutPassword(ctx context.Context, operator team.Actor, email, teamUsername string) (Created, error) {
+	return s.createUser(ctx, operator, email, teamUsername, nil, false)
+}
+
+// createUser makes a user without a password if that is nil.
+func (s *Service) createUser(ctx context.Context, operator team.Actor, email, teamUsername string, password *redact.Value, generated bool) (Created, error) {
+	if operator.Kind() != team.Operator {
+		return Created{}, s.deny(ctx, operator, audit.ActCreateUser, "", problem.New(problem.PermissionDenied, "Permission denied: users are made at the server itself, with `infsh admin create-user`."))
+	}
+	email, folded, err := checkNewAccount(email, teamUsername, password)
 	if err != nil {
 		return Created{}, err
 	}
-	hash, err := s.hasher.Hash(ctx, password)
-	if err != nil {
-		return Created{}, err
+	var hash string // Which is the hash of no password.
+	if password != nil {
+		if hash, err = s.hasher.Hash(ctx, *password); err != nil {
+			return Created{}, err
+		}
 	}
 	now := s.now()
 	fresh := NewUser{ID: uuid.NewString(), Email: email, EmailFolded: folded, PasswordHash: hash, CreatedAt: now}
@@ -54,11 +67,11 @@ func (s *Service) CreateUser(ctx context.Context, operator team.Actor, email, te
 			}
 			out.UserID, out.NewUser = fresh.ID, true
 			if generated {
-				out.Password = password
+				out.Password = *password
 			}
 		case err != nil:
 			return err
-		case !generated:
+		case password != nil && !generated:
 			return problem.New(problem.Conflict, "%s has an account already, and this command does not change its password. Leave the password out to add the account to team %s.", user.Email, teamUsername)
 		default:
 			out.UserID, out.Email = user.ID, user.Email

@@ -52,6 +52,7 @@ type Reader interface {
 	// Members returns the members of a team, sorted by address.
 	Members(ctx context.Context, team string) ([]Member, error)
 	InviteReader
+	IdentityReader
 	// Member returns problem.NotFound for one who is not in the team.
 	Member(ctx context.Context, team, user string) (Member, error)
 }
@@ -61,6 +62,7 @@ type Tx interface {
 	Reader
 	audit.Log
 	InviteTx
+	IdentityTx
 	EnvironmentTx
 	// AddSetupCode stores the hash of a code, and keeps at most keep codes,
 	// the newest.

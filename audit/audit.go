@@ -45,9 +45,12 @@ const (
 	ActRemoveFactor  = "account.factor_remove"
 	ActRecoveryCodes = "account.recovery_codes"
 	ActResetFactors  = "account.factors_reset"
-	ActDeviceApprove = "device.approve"
-	ActDeviceDeny    = "device.deny"
-	ActDeviceLogin   = "device.login"
+	// Single sign-on; the target names the provider, or the person for an operator.
+	ActConnectSignOn    = "account.sso_connect"
+	ActDisconnectSignOn = "account.sso_disconnect"
+	ActDeviceApprove    = "device.approve"
+	ActDeviceDeny       = "device.deny"
+	ActDeviceLogin      = "device.login"
 	// ActRevokedKey is an attempt with an API key that was revoked.
 	ActRevokedKey = "apikey.use_revoked"
 	// The keys, which the operator replaces. The target names them.
@@ -62,7 +65,7 @@ const (
 // changes nothing that others see of the team but its log.
 func OwnAct(action string) bool {
 	switch action {
-	case ActLogin, ActSwitchTeam, ActConfirm, ActAddFactor, ActRemoveFactor, ActRecoveryCodes:
+	case ActLogin, ActSwitchTeam, ActConfirm, ActAddFactor, ActRemoveFactor, ActRecoveryCodes, ActConnectSignOn, ActDisconnectSignOn:
 		return true
 	}
 	return false

@@ -296,6 +296,8 @@ func (s *Sessions) tryCode(ctx context.Context, user string, code redact.Value, 
 // shown is a proof that was found right. use takes it, once, in the transaction
 // of what it is for, and is an error if somebody else was faster.
 type shown struct {
-	by  string
+	by string
+	// old says that it may be of a time before, and so is no fresh proof.
+	old bool
 	use func(context.Context, Tx) error
 }

@@ -42,18 +42,7 @@ func (s *Sessions) Confirm(w http.ResponseWriter, r *http.Request, cur Session, 
 	}
 	proved, err := s.proof(ctx, cur, proof)
 	if err == nil {
-		now := s.now()
-		cookie := random256()
-		gs := s.fresh(r, &state{token: cookie, record: SessionRecord{ExpiresAt: cur.ExpiresAt}, change: func(ctx context.Context, tx Tx) error {
-			if err := proved.use(ctx, tx); err != nil {
-				return err
-			}
-			if err := tx.RotateSession(ctx, cur.ID, hashToken(cookie), now); err != nil {
-				return err
-			}
-			return tx.AppendAudit(ctx, audit.By(actor, audit.ActConfirm, proved.by, audit.Allowed))
-		}})
-		if err = s.Save(r, w, gs); err == nil {
+		if err = s.confirmBy(w, r, cur, proved); err == nil {
 			return nil
 		}
 	}
@@ -65,6 +54,20 @@ func (s *Sessions) Confirm(w http.ResponseWriter, r *http.Request, cur Session, 
 		}
 	}
 	return err
+}
+
+// confirmBy makes the session a confirmed one, with another cookie.
+func (s *Sessions) confirmBy(w http.ResponseWriter, r *http.Request, cur Session, proved shown) error {
+	now, cookie := s.now(), random256()
+	return s.Save(r, w, s.fresh(r, &state{token: cookie, record: SessionRecord{ExpiresAt: cur.ExpiresAt}, change: func(ctx context.Context, tx Tx) error {
+		if err := proved.use(ctx, tx); err != nil {
+			return err
+		}
+		if err := tx.RotateSession(ctx, cur.ID, hashToken(cookie), now); err != nil {
+			return err
+		}
+		return tx.AppendAudit(ctx, audit.By(cur.Actor, audit.ActConfirm, proved.by, audit.Allowed))
+	}}))
 }
 
 // proof checks what the session's person shows.

@@ -37,6 +37,8 @@ type Factors struct {
 	Passkeys []Passkey
 	// RecoveryCodes is how many were not used yet.
 	RecoveryCodes int
+	// NoPassword says that there is none: the person signs in by a provider.
+	NoPassword bool
 }
 
 // On reports whether a password alone does not sign in.

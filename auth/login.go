@@ -27,8 +27,18 @@ const (
 // Errors: problem.NotSignedIn with one and the same sentence for an unknown
 // address and a wrong password, problem.RateLimited and problem.Unavailable
 // with RetryAfter, problem.PermissionDenied for one who belongs to no team;
-// problem.SecondFactorNeeded if the password was right and Verify goes on.
+// problem.SecondFactorNeeded if the password was right and Verify goes on. Where
+// only a provider signs in it is problem.PermissionDenied.
 func (s *Sessions) Login(w http.ResponseWriter, r *http.Request, email string, password redact.Value, from account.Origin) (team.Actor, error) {
+	if err := s.onlyProvider(); err != nil {
+		return team.Actor{}, err
+	}
+	return s.login(w, r, email, password, from, nil)
+}
+
+// LoginFirst signs in whoever has just set the server up, whatever signs in
+// otherwise.
+func (s *Sessions) LoginFirst(w http.ResponseWriter, r *http.Request, email string, password redact.Value, from account.Origin) (team.Actor, error) {
 	return s.login(w, r, email, password, from, nil)
 }
 
@@ -38,6 +48,9 @@ func (s *Sessions) Login(w http.ResponseWriter, r *http.Request, email string, p
 //
 // Errors: those of Login, and of join.
 func (s *Sessions) LoginToJoin(w http.ResponseWriter, r *http.Request, email string, password redact.Value, from account.Origin, join func(ctx context.Context, userID string) (teamID string, err error)) (team.Actor, error) {
+	if err := s.onlyProvider(); err != nil {
+		return team.Actor{}, err
+	}
 	return s.login(w, r, email, password, from, join)
 }
 

@@ -249,6 +249,9 @@ func (s *Sessions) BeginPasskeyLogin(w http.ResponseWriter, r *http.Request, fro
 	if s.relying == nil {
 		return nil, noPasskeysHere()
 	}
+	if err := s.onlyProvider(); err != nil {
+		return nil, err
+	}
 	options, ceremony, err := s.relying.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {
 		return nil, fmt.Errorf("ask for a passkey: %w", err)
@@ -269,6 +272,9 @@ func (s *Sessions) BeginPasskeyLogin(w http.ResponseWriter, r *http.Request, fro
 // passkey; problem.PermissionDenied for one who belongs to no team.
 func (s *Sessions) LoginByPasskey(w http.ResponseWriter, r *http.Request, credential []byte, from account.Origin) (team.Actor, error) {
 	ctx := r.Context()
+	if err := s.onlyProvider(); err != nil {
+		return team.Actor{}, err
+	}
 	hash, ok := s.presented(r, s.passkeyCookie())
 	if !ok || s.relying == nil {
 		return team.Actor{}, staleLogin()

@@ -54,19 +54,21 @@ func (s *Sessions) named(name string) string {
 // setShortCookie sets a cookie that no other site's page makes a browser send;
 // the zero duration removes it.
 func (s *Sessions) setShortCookie(w http.ResponseWriter, name, value string, kept time.Duration) {
+	s.setCookie(w, name, value, kept, http.SameSiteStrictMode)
+}
+
+func (s *Sessions) setCookie(w http.ResponseWriter, name, value string, kept time.Duration, sameSite http.SameSite) {
 	age := int(kept.Seconds())
 	if age == 0 {
 		age = -1
 	}
-	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, Secure: s.secure, HttpOnly: true, SameSite: sameSite})
 }
 
 // wait keeps a sign-in whose password was right until its second factor comes.
 // It returns problem.SecondFactorNeeded.
 func (s *Sessions) wait(w http.ResponseWriter, r *http.Request, person Person, try attempt, joining bool) error {
-	ctx, token, now := r.Context(), random256(), s.now()
-	p := PendingLogin{TokenHash: hashToken(token), UserID: person.UserID, Joining: joining, CreatedAt: now, ExpiresAt: now.Add(PendingLifetime)}
-	err := s.store.Update(ctx, func(tx Tx) error {
+	return s.waitFor(w, r, PendingLogin{UserID: person.UserID, Joining: joining}, http.SameSiteStrictMode, func(ctx context.Context, tx Tx) error {
 		hash, err := tx.PasswordHash(ctx, person.UserID)
 		if err != nil && !errors.Is(err, problem.NotFound) {
 			return err
@@ -74,7 +76,17 @@ func (s *Sessions) wait(w http.ResponseWriter, r *http.Request, person Person, t
 		if hash != person.PasswordHash {
 			return wrongCredentials()
 		}
-		if err := try.succeed(ctx, tx); err != nil {
+		return try.succeed(ctx, tx)
+	})
+}
+
+// waitFor keeps a sign-in until its second factor comes, once first has found
+// what was shown before that still right. It returns problem.SecondFactorNeeded.
+func (s *Sessions) waitFor(w http.ResponseWriter, r *http.Request, p PendingLogin, sameSite http.SameSite, first func(context.Context, Tx) error) error {
+	ctx, token, now := r.Context(), random256(), s.now()
+	p.TokenHash, p.CreatedAt, p.ExpiresAt = hashToken(token), now, now.Add(PendingLifetime)
+	err := s.store.Update(ctx, func(tx Tx) error {
+		if err := first(ctx, tx); err != nil {
 			return err
 		}
 		return tx.InsertPending(ctx, p)
@@ -82,8 +94,8 @@ func (s *Sessions) wait(w http.ResponseWriter, r *http.Request, person Person, t
 	if err != nil {
 		return err
 	}
-	s.setShortCookie(w, s.pendingCookie(), token, PendingLifetime)
-	return problem.New(problem.SecondFactorNeeded, "The password is right. Now show your second factor.")
+	s.setCookie(w, s.pendingCookie(), token, PendingLifetime, sameSite)
+	return problem.New(problem.SecondFactorNeeded, "Now show your second factor.")
 }
 
 // pending finds the login that the request's browser waits with.
@@ -196,7 +208,7 @@ func (s *Sessions) refused(w http.ResponseWriter, r *http.Request, p PendingLogi
 	}
 	if over {
 		s.setShortCookie(w, s.pendingCookie(), "", 0)
-		return problem.New(problem.NotSignedIn, "Too many wrong codes. Sign in anew, with the password first.")
+		return problem.New(problem.NotSignedIn, "Too many wrong codes. Sign in anew, from the beginning.")
 	}
 	return why
 }
@@ -237,6 +249,9 @@ func (s *Sessions) begin(w http.ResponseWriter, r *http.Request, person Person, 
 		return team.Actor{}, problem.New(problem.PermissionDenied, "Permission denied: you belong to no team any more. Ask an owner of your team, or the operator of this server, to add you.")
 	}
 	record, cookie := newRecord(person, in.TeamID, from.RemoteAddr, r.UserAgent(), s.now())
+	if proof.old {
+		record.ConfirmedAt = time.Time{}
+	}
 	actor := sessionActor(record, in, from)
 	previous, hadPrevious := s.presented(r, s.CookieName())
 	by := proof.by

@@ -111,6 +111,8 @@ type Sessions struct {
 	// keys seal what belongs to a person.
 	keys   Sealer
 	secure bool
+	// onlyBy is the provider by which alone people sign in; empty if there is none.
+	onlyBy string
 	// relying checks passkeys; nil where the site can have none.
 	relying *webauthn.WebAuthn
 	now     func() time.Time

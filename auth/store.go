@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"infsh/account"
 	"infsh/audit"
 	"infsh/team"
 )
@@ -58,6 +59,8 @@ type Reader interface {
 	HasDevice(ctx context.Context, deviceHash []byte) (bool, error)
 	// Factors reads what a user has beside the password.
 	Factors(ctx context.Context, user string) (Factors, error)
+	// IdentityOf is as account.IdentityReader has it.
+	IdentityOf(ctx context.Context, user, issuer string) (account.Identity, error)
 	// SignIns lists a user's live sessions and logins, the last used first.
 	SignIns(ctx context.Context, user string, now, idleSince time.Time) ([]SignIn, error)
 }
@@ -87,6 +90,7 @@ type Tx interface {
 	DeviceTx
 	ThrottleTx
 	FactorTx
+	SignOnTx
 }
 
 // Store keeps credentials. Update runs fn in a transaction and may run it

@@ -206,6 +206,8 @@ func fill(t testing.TB, d *dbtest.Database, kek *envelope.KEK) team.Actor {
 	dbtest.Exec(t, d, "INSERT INTO recovery_codes (user_id, code_hash) VALUES (?, ?)", owner.UserID(), []byte{1})
 	dbtest.Exec(t, d, "INSERT INTO pending_logins (token_hash, user_id, joining, failures, created_at, expires_at) VALUES (?, ?, 0, 0, 1, 1)", []byte{1}, owner.UserID())
 	dbtest.Exec(t, d, "INSERT INTO passkey_challenges (holder, network, ceremony, created_at, expires_at) VALUES ('h', '', ?, 1, 1)", []byte{1})
+	dbtest.Exec(t, d, "INSERT INTO identities (user_id, issuer, subject, email, created_at, last_used_at) VALUES (?, 'https://login.example.com', 's', 'ada@example.com', 1, 2)", owner.UserID())
+	dbtest.Exec(t, d, "INSERT INTO sign_ons (state_hash, browser_hash, network, purpose, session_id, next, created_at, expires_at) VALUES (?, ?, '', 'sign-in', '', '', 1, 1)", []byte{1}, []byte{2})
 	return owner
 }
 

@@ -37,15 +37,17 @@ type passkeyRow struct {
 func factors(ctx context.Context, q querier, user string) (auth.Factors, error) {
 	var out auth.Factors
 	var counts struct {
-		App   int64 `db:"app"`
-		Codes int   `db:"codes"`
+		App        int64 `db:"app"`
+		Codes      int   `db:"codes"`
+		NoPassword int   `db:"no_password"`
 	}
 	err := q.get(ctx, &counts, `SELECT COALESCE((SELECT confirmed_at FROM totp_factors WHERE user_id = ?), 0) AS app,
-		(SELECT count(*) FROM recovery_codes WHERE user_id = ?) AS codes`, user, user)
+		(SELECT count(*) FROM recovery_codes WHERE user_id = ?) AS codes,
+		(SELECT count(*) FROM users WHERE id = ? AND password_hash = '') AS no_password`, user, user, user)
 	if err != nil {
 		return out, fmt.Errorf("read the second factors: %w", err)
 	}
-	out.App, out.RecoveryCodes = fromMicros(counts.App), counts.Codes
+	out.App, out.RecoveryCodes, out.NoPassword = fromMicros(counts.App), counts.Codes, counts.NoPassword > 0
 	var rows []passkeyRow
 	if err := q.list(ctx, &rows, "SELECT * FROM passkeys WHERE user_id = ? ORDER BY created_at, id", user); err != nil {
 		return out, fmt.Errorf("read the passkeys: %w", err)

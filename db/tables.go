@@ -34,6 +34,8 @@ var tables = []table{
 	{name: "passkeys", order: "id", columns: columns(
 		text("id", "user_id", "name"), bytes("credential_id", "public_key", "aaguid"), text("transports"),
 		integer("flags", "sign_count", "created_at", "last_used_at"))},
+	{name: "identities", order: "user_id, issuer", columns: columns(
+		text("user_id", "issuer", "subject", "email"), integer("created_at", "last_used_at"))},
 	{name: "teams", order: "id", columns: columns(
 		text("id", "username", "name"), integer("members_may_edit"), bytes("wrapped_dek"),
 		text("kek_id"), integer("dek_rotated_at"), text("created_by"), integer("created_at", "updated_at"))},
@@ -84,6 +86,7 @@ var tables = []table{
 	{name: "recovery_codes", leftOut: "a code that was used after the backup would be good again; people make new ones"},
 	{name: "pending_logins", leftOut: "a sign-in waits for its second factor for at most ten minutes; whoever waited starts again"},
 	{name: "passkey_challenges", leftOut: "a passkey signs within five minutes, or is asked again"},
+	{name: "sign_ons", leftOut: "a browser is at the provider for at most ten minutes; whoever was there starts again"},
 	{name: "device_logins", leftOut: "a login of a command line waits for at most ten minutes; whoever waited starts again"},
 	{name: "revoked_keys", leftOut: "they only say who still tries a key that is refused either way"},
 	{name: "idempotent_calls", leftOut: "an answer is repeated for a day, to who lost it on the way"},

@@ -72,6 +72,8 @@ var actWords = map[string]string{
 	audit.ActRemoveFactor:           "Removed a second factor",
 	audit.ActRecoveryCodes:          "Made recovery codes",
 	audit.ActResetFactors:           "Removed all second factors",
+	audit.ActConnectSignOn:          "Connected single sign-on",
+	audit.ActDisconnectSignOn:       "Disconnected single sign-on",
 	audit.ActDeviceApprove:          "Approved a command line login",
 	audit.ActDeviceDeny:             "Denied a command line login",
 	audit.ActDeviceLogin:            "Signed in on a command line",

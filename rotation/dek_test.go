@@ -253,6 +253,8 @@ func TestEveryBinaryColumnIsKnown(t *testing.T) {
 		"audit_chains.hash":            "a hash",
 		"recovery_codes.code_hash":     "a hash",
 		"pending_logins.token_hash":    "a hash",
+		"sign_ons.state_hash":          "a hash",
+		"sign_ons.browser_hash":        "a hash",
 		// What is sealed under a person's own keyset, which rotate-kek wraps anew.
 		"totp_factors.wrapped_dek":    "sealed by the KEK",
 		"totp_factors.seed":           "sealed by the person's DEK, which no rotation replaces: its person makes another",

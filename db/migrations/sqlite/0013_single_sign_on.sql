@@ -1,0 +1,31 @@
+-- +goose Up
+
+-- Whom an OpenID Connect provider signs in. A person has one subject at each
+-- issuer; the address is only shown.
+CREATE TABLE identities (
+    user_id      TEXT    NOT NULL REFERENCES users ON DELETE CASCADE,
+    issuer       TEXT    NOT NULL,
+    subject      TEXT    NOT NULL,
+    email        TEXT    NOT NULL,
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, issuer),
+    UNIQUE (issuer, subject)
+) STRICT, WITHOUT ROWID;
+
+-- Browsers that were sent to the provider, found by the SHA-256 of the state and
+-- used once. session_id is empty for one that signs in.
+CREATE TABLE sign_ons (
+    state_hash   BLOB    PRIMARY KEY,
+    browser_hash BLOB    NOT NULL,
+    network      TEXT    NOT NULL,
+    purpose      TEXT    NOT NULL,
+    session_id   TEXT    NOT NULL,
+    next         TEXT    NOT NULL,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sign_ons_network ON sign_ons (network, created_at);
+
+-- A sign-on looks for invites to its address in all teams.
+CREATE INDEX invites_email ON invites (email_folded);
