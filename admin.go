@@ -28,25 +28,29 @@ func adminCommand() *cobra.Command {
 			return cli.Usage("name a command, such as `infsh admin create-user`")
 		},
 	}
-	cmd.AddCommand(createUserCommand(), setPasswordCommand(), resetFactorsCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand())
+	cmd.AddCommand(createUserCommand(), setPasswordCommand(), resetFactorsCommand(), unlinkCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand())
 	return cmd
 }
 
 func createUserCommand() *cobra.Command {
 	var email, teamName string
-	var passwordStdin, asJSON bool
+	var passwordStdin, noPassword, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "create-user --email EMAIL --team USERNAME",
 		Short: "Make an account, with an API key; the first user of a team owns it",
 		Long: `Make an account in a team, and an API key for it. A team that does not exist is
 made, and its first user owns it; later users join as members. Without
---password-stdin a password is generated and printed once.
+--password-stdin a password is generated and printed once; with --no-password
+there is none, and the person signs in by single sign-on.
 
 It works on the data dir or database itself, beside a running server too.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if email == "" || teamName == "" {
 				return cli.Usage("--email and --team are needed")
+			}
+			if passwordStdin && noPassword {
+				return cli.Usage("--password-stdin and --no-password exclude each other")
 			}
 			var password redact.Value
 			if passwordStdin {
@@ -55,7 +59,7 @@ It works on the data dir or database itself, beside a running server too.`,
 					return err
 				}
 			}
-			made, key, err := createUser(cmd, email, teamName, password)
+			made, key, err := createUser(cmd, email, teamName, password, noPassword)
 			if err != nil {
 				return err
 			}
@@ -65,6 +69,7 @@ It works on the data dir or database itself, beside a running server too.`,
 	cmd.Flags().StringVar(&email, "email", "", "email address of the user")
 	cmd.Flags().StringVar(&teamName, "team", "", "username of the team")
 	cmd.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password from standard input (one line)")
+	cmd.Flags().BoolVar(&noPassword, "no-password", false, "make no password: the person signs in by single sign-on")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	addSettings(cmd, storeSettings)
 	return cmd
@@ -85,7 +90,7 @@ func readPassword(in io.Reader) (redact.Value, error) {
 	return redact.NewValue(line), nil
 }
 
-func createUser(cmd *cobra.Command, email, teamName string, password redact.Value) (account.Created, redact.Value, error) {
+func createUser(cmd *cobra.Command, email, teamName string, password redact.Value, noPassword bool) (account.Created, redact.Value, error) {
 	ctx := cmd.Context()
 	var none redact.Value
 	private()
@@ -104,7 +109,12 @@ func createUser(cmd *cobra.Command, email, teamName string, password redact.Valu
 
 	services := newServices(st, nil)
 	operator := auth.Operator(operatorName())
-	made, err := services.Accounts.CreateUser(ctx, operator, email, teamName, password)
+	var made account.Created
+	if noPassword {
+		made, err = services.Accounts.CreateUserWithoutPassword(ctx, operator, email, teamName)
+	} else {
+		made, err = services.Accounts.CreateUser(ctx, operator, email, teamName, password)
+	}
 	if err != nil {
 		return account.Created{}, none, err
 	}

@@ -114,6 +114,9 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	limit := conns.New(mostConnections(maxDescriptors()))
 	services := newServices(st, publicURL)
 	services.Feed, services.Entries = feed.New(st.db, log), feed.New(st.db.Heads(), log)
+	if services.SignOn, err = s.signOn.provide(services.Sessions, services.Accounts, publicURL); err != nil {
+		return errors.Join(err, main.Close())
+	}
 	guard := webhook.Guard{AllowPrivate: s.webhookPrivate}
 	services.Webhooks = webhook.NewService(st.db.Webhooks(), st.kek, guard)
 	sender := webhook.NewSender(st.db.Outbox(), st.kek, guard, log)

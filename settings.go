@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,7 @@ type settings struct {
 	logLevel       slog.Level
 	limits         handlers.RateLimits
 	webhookPrivate bool
+	signOn         signOn
 }
 
 // setting is one flag with its environment variable. A secret one may also be
@@ -38,6 +40,10 @@ type settings struct {
 type setting struct {
 	flag, env, fallback, usage string
 	secret                     bool
+	// noFlag is one that stands in no command line, which others could read.
+	noFlag bool
+	// isBool may be a flag without a value, which then is true.
+	isBool bool
 }
 
 var storeSettings = []setting{
@@ -47,7 +53,7 @@ var storeSettings = []setting{
 	{flag: "kek-old", env: "INFSH_KEK_OLD", usage: "the other key encryption key while one is being replaced; see docs/operations.md"},
 }
 
-var serveSettings = append([]setting{
+var serveSettings = slices.Concat([]setting{
 	{flag: "listen", env: "INFSH_LISTEN", fallback: "127.0.0.1:8080", usage: "address of the web pages and the JSON API"},
 	{flag: "internal-listen", env: "INFSH_INTERNAL_LISTEN", usage: "address of /internal/… and /metrics alone (default on the main one)"},
 	{flag: "public-url", env: "INFSH_PUBLIC_URL", usage: "address that people use; https turns on Secure cookies and HSTS (default from --listen)"},
@@ -55,18 +61,21 @@ var serveSettings = append([]setting{
 	{flag: "rate-limit-key", env: "INFSH_RATE_LIMIT_KEY", fallback: "2000", usage: "requests a second of one API key or session, 0 for any number"},
 	{flag: "rate-limit-resolve", env: "INFSH_RATE_LIMIT_RESOLVE", fallback: "20000", usage: "the same for an API key at the runners' endpoint"},
 	{flag: "rate-limit-address", env: "INFSH_RATE_LIMIT_ADDRESS", fallback: "200", usage: "the same for an address without a valid credential"},
-	{flag: "webhook-allow-private", env: "INFSH_WEBHOOK_ALLOW_PRIVATE", usage: "true lets webhooks call private and local addresses, and plain http"},
+	{flag: "webhook-allow-private", env: "INFSH_WEBHOOK_ALLOW_PRIVATE", usage: "true lets webhooks call private and local addresses, and plain http", isBool: true},
 	{flag: "log-level", env: "INFSH_LOG_LEVEL", fallback: "info", usage: "debug, info, warn or error"},
-}, storeSettings...)
+}, signOnSettings, storeSettings)
 
 func addSettings(cmd *cobra.Command, list []setting) {
 	for _, s := range list {
+		if s.noFlag {
+			continue
+		}
 		usage := s.usage
 		if s.fallback != "" {
 			usage += fmt.Sprintf(" (default %s)", s.fallback)
 		}
 		cmd.Flags().String(s.flag, "", usage+" [$"+s.env+"]")
-		if s.flag == "webhook-allow-private" {
+		if s.isBool {
 			cmd.Flags().Lookup(s.flag).NoOptDefVal = "true"
 		}
 	}
@@ -138,6 +147,9 @@ func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
 		if out.webhookPrivate, err = strconv.ParseBool(v); err != nil {
 			return settings{}, fmt.Errorf("--webhook-allow-private: it must be true or false")
 		}
+	}
+	if out.signOn, err = readSignOn(values); err != nil {
+		return settings{}, err
 	}
 	if v := values["public-url"]; v != "" {
 		u, err := url.Parse(v)

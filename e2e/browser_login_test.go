@@ -33,6 +33,12 @@ var deviceLine = regexp.MustCompile(`Open (http://\S+/device) and enter the code
 // startLogin runs `infsh login` and waits until it has told its code.
 func startLogin(t *testing.T, s *server) *cliLogin {
 	t.Helper()
+	return startLoginAt(t, s, s.URL)
+}
+
+// startLoginAt does so for a server that people reach at another address.
+func startLoginAt(t *testing.T, s *server, public string) *cliLogin {
+	t.Helper()
 	l := &cliLogin{t: t, config: filepath.Join(t.TempDir(), "config"), exited: make(chan error, 1)}
 	l.cmd = l.command("login")
 	l.cmd.Env = append(l.cmd.Env, "INFSH_URL="+s.URL)
@@ -44,7 +50,7 @@ func startLogin(t *testing.T, s *server) *cliLogin {
 	go func() { l.exited <- l.cmd.Wait() }()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		if m := deviceLine.FindStringSubmatch(l.stderr.String()); m != nil {
-			if m[1] != s.URL+"/device" {
+			if m[1] != public+"/device" {
 				t.Errorf("infsh login sends its user to %s", m[1])
 			}
 			l.code = m[2]

@@ -67,6 +67,7 @@ func TestBrowser(t *testing.T) {
 		{"an authenticator app and its recovery codes are a second step, without JavaScript too", authenticatorApp},
 		{"a person sees where they are signed in, and ends one of it", signInsList},
 		{"a passkey is a second step, signs in alone and confirms", passkeys},
+		{"a provider signs in, and proves who one is", singleSignOn},
 		{"an ended session leads the whole page to the login", endedSession},
 		{"a way back leads nowhere but home", openRedirects},
 		{"text of others stays text", hostileText},
@@ -131,7 +132,13 @@ var noScript tabOption = chromedp.Func(func(ctx context.Context, t *chromedp.Tar
 // open gives the test a browser profile of its own on the server.
 func open(t *testing.T, browser context.Context, s *server, options ...tabOption) *tab {
 	t.Helper()
-	return newTab(t, browser, wireTo(t, s), []chromedp.ContextOption{chromedp.WithNewBrowserContext()}, options...)
+	return newOwnTab(t, browser, wireTo(t, s), options...)
+}
+
+// newOwnTab opens a tab in a browser profile of its own.
+func newOwnTab(t *testing.T, browser context.Context, w *wire, options ...tabOption) *tab {
+	t.Helper()
+	return newTab(t, browser, w, []chromedp.ContextOption{chromedp.WithNewBrowserContext()}, options...)
 }
 
 // another opens a second tab in the same profile.

@@ -45,6 +45,8 @@ GET    /login/verify                             login login login  login login 
 POST   /login/verify                             401   401   401    401   401   401     401    401    401   401   401
 POST   /login/options                            ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 POST   /login/passkey                            401   401   401    401   401   401     401    401    401   401   401
+POST   /login/sso                                ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /login/sso/callback                       400   400   400    400   400   400     400    400    400   400   400
 GET    /invite                                   ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 POST   /invite                                   400   400   400    400   400   400     400    400    400   400   400
 POST   /logout                                   login ok    ok     ok    ok    login   login  login  login login login
@@ -119,6 +121,9 @@ POST   /settings/account/app/remove              login 404   404    404   404   
 POST   /settings/account/passkeys/options        login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/account/passkeys                login 422   422    422   422   login   login  login  login login login
 POST   /settings/account/passkeys/{id}/remove    login 404   404    404   404   login   login  login  login login login
+POST   /settings/account/sso                     login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/account/sso/confirm             login 409   409    409   409   login   login  login  login login login
+POST   /settings/account/sso/disconnect          login 404   404    404   404   login   login  login  login login login
 POST   /settings/account/recovery                login 409   409    409   409   login   login  login  login login login
 
 GET    /api/me                                   401   ok    ok     ok    ok    401     403    ok     ok    ok    401
@@ -323,6 +328,10 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/account/passkeys":               {body: "name=phone&credential=%7B%7D"},
 	"POST /settings/account/passkeys/{id}/remove":   {path: "/settings/account/passkeys/$key/remove"},
 	"POST /settings/account/recovery":               {},
+	"POST /settings/account/sso":                    {},
+	"POST /settings/account/sso/confirm":            {body: "back=/settings/apps"},
+	"POST /settings/account/sso/disconnect":         {},
+	"POST /login/sso":                               {body: "next=/settings/apps"},
 	"POST /login/verify":                            {body: "code=123456"},
 	"POST /login/options":                           {body: "for=login"},
 	"POST /login/passkey":                           {body: "credential=%7B%7D"},
@@ -707,13 +716,22 @@ func TestFaultsTellNothing(t *testing.T) {
 	}
 }
 
+// referrerPolicy is what a page says of its address to where it leads. That of
+// the provider's answer has a code.
+func referrerPolicy(at string) string {
+	if strings.Contains(at, "/login/sso/callback") {
+		return "no-referrer"
+	}
+	return "same-origin"
+}
+
 // checkHeaders fails unless the answer can't be framed, kept, guessed at or
 // made to run a script (W5, W9).
 func checkHeaders(t *testing.T, at string, res *httptest.ResponseRecorder) {
 	t.Helper()
 	h := res.Header()
 	for name, want := range map[string]string{
-		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
+		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": referrerPolicy(at), "Cross-Origin-Opener-Policy": "same-origin",
 		"Cross-Origin-Resource-Policy": "same-origin", "Strict-Transport-Security": "max-age=63072000; includeSubDomains", "Content-Security-Policy": contentSecurityPolicy,
 	} {
 		if got := h.Values(name); len(got) != 1 || got[0] != want {

@@ -17,6 +17,7 @@ var auditedElsewhere = map[string]string{
 	"POST /invite":           "TestInviteOfANewPerson",
 	"POST /api/device/token": "auth.TestDeviceLogin",
 
+	"POST /settings/account/sso/disconnect":       "auth.TestConnecting",
 	"POST /login/verify":                          "auth.TestAuthenticatorApp",
 	"POST /login/passkey":                         "auth.TestPasskeys",
 	"POST /settings/account/app/confirm":          "auth.TestAuthenticatorApp",

@@ -83,6 +83,16 @@ func (s *server) askToConfirm(rt route, w http.ResponseWriter, r *http.Request, 
 	if err != nil {
 		return err
 	}
+	if s.SignOn != nil {
+		connection, err := s.SignOn.Connection(r.Context(), session)
+		if err != nil {
+			return err
+		}
+		if connection.Connected() {
+			form.SignOn = s.SignOn.Name()
+		}
+	}
+	form.NoPassword = have.NoPassword
 	form.App, form.Passkey = !have.App.IsZero(), len(have.Passkeys) > 0 && s.Sessions.OffersPasskeys()
 	names := make([]string, 0, len(r.PostForm))
 	for name := range r.PostForm {

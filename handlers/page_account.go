@@ -40,6 +40,10 @@ func (s *server) account(w http.ResponseWriter, r *http.Request, session auth.Se
 	if model.Factors, err = s.factors(r, session); err != nil {
 		return err
 	}
+	if model.SignOn, err = s.connection(r, session); err != nil {
+		return err
+	}
+	model.NoPassword = model.Factors.NoPassword
 	with(&model)
 	s.render(w, r, status, views.AccountPage(p, model))
 	return nil

@@ -23,7 +23,7 @@ func (s *server) factors(r *http.Request, session auth.Session) (views.Factors, 
 		return views.Factors{}, err
 	}
 	model := views.Factors{
-		On: have.On(), HasApp: !have.App.IsZero(), App: views.Ago(have.App, s.now()), Offers: s.Sessions.OffersPasskeys(), RecoveryCodes: have.RecoveryCodes,
+		On: have.On(), HasApp: !have.App.IsZero(), App: views.Ago(have.App, s.now()), Offers: s.Sessions.OffersPasskeys(), RecoveryCodes: have.RecoveryCodes, NoPassword: have.NoPassword,
 	}
 	for _, p := range have.Passkeys {
 		model.Passkeys = append(model.Passkeys, views.PasskeyRow{

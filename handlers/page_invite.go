@@ -83,6 +83,8 @@ func (s *server) showInvite(w http.ResponseWriter, r *http.Request, status int, 
 	case views.InviteUsed, views.InviteExpired:
 		status = http.StatusConflict
 	}
+	form.SignOn = s.signOnName()
+	form.SignOnOnly = s.SignOn != nil && s.SignOn.Only()
 	s.render(w, r, status, views.InvitePage(s.publicChrome(r), form))
 	return nil
 }

@@ -172,6 +172,10 @@ const (
 	flashNoApp     flashKind = "app_removed"
 	flashPasskey   flashKind = "passkey_added"
 	flashNoPasskey flashKind = "passkey_removed"
+
+	flashConnected    flashKind = "sso_connected"
+	flashDisconnected flashKind = "sso_disconnected"
+	flashProved       flashKind = "sso_proved"
 )
 
 var flashWords = map[flashKind]string{
@@ -221,6 +225,10 @@ var flashWords = map[flashKind]string{
 	flashNoApp:     "The authenticator app was removed.",
 	flashPasskey:   "The passkey %s was added.",
 	flashNoPasskey: "The passkey was removed.",
+
+	flashConnected:    "%s signs you in now.",
+	flashDisconnected: "%s does not sign you in any more.",
+	flashProved:       "Confirmed. Go on with what you were about to do.",
 }
 
 func (f flash) message() string {

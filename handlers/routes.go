@@ -51,6 +51,8 @@ type route struct {
 	// of who the person is; empty where the session is enough. Such a route
 	// takes a form (POST) that holds no value of a secret and no password.
 	confirm string
+	// signOn is a route that there is only where there is single sign-on.
+	signOn bool
 	// uploads says that the form may have a file, and be as large as an import.
 	uploads bool
 }
@@ -58,6 +60,11 @@ type route struct {
 // internal reports whether the route is served apart from the others if the
 // operator wants that.
 func (r route) internal() bool { return r.access == runner || r.access == operator }
+
+func (r route) ofSignOn() route {
+	r.signOn = true
+	return r
+}
 
 // routes is every route of the program. Who may do what behind them stands in
 // team/policy.go; access_test.go has a row for each.
@@ -95,6 +102,8 @@ func (s *server) routes() []route {
 		pub("POST", "/login/verify", s.secondStep),
 		pub("POST", "/login/options", s.loginOptions),
 		pub("POST", "/login/passkey", s.passkeyLogin),
+		pub("POST", "/login/sso", s.beginSignOn).ofSignOn(),
+		pub("GET", "/login/sso/callback", s.signOnCallback).ofSignOn(),
 		pub("GET", "/invite", s.invitePage),
 		pub("POST", "/invite", s.acceptInvite),
 		pg("POST", "/logout", s.logout),
@@ -171,6 +180,9 @@ func (s *server) routes() []route {
 		pg("POST", "/settings/account/passkeys/options", s.passkeyOptions),
 		sure("/settings/account/passkeys", "add a passkey", s.addPasskey),
 		sure("/settings/account/passkeys/{id}/remove", "remove a passkey", s.removePasskey),
+		sure("/settings/account/sso", "connect a provider", s.beginConnect).ofSignOn(),
+		pg("POST", "/settings/account/sso/confirm", s.beginProof).ofSignOn(),
+		sure("/settings/account/sso/disconnect", "disconnect a provider", s.disconnectSignOn).ofSignOn(),
 		sure("/settings/account/recovery", "make recovery codes", s.newRecoveryCodes),
 
 		// JSON API.

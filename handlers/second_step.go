@@ -119,7 +119,9 @@ func (s *server) passkeyLogin(w http.ResponseWriter, r *http.Request) error {
 
 // showLogin renders the login page, with what the last attempt came to.
 func (s *server) showLogin(w http.ResponseWriter, r *http.Request, status int, form views.LoginForm) error {
-	form.Passkeys = s.Sessions.OffersPasskeys()
+	form.SignOn = s.signOnName()
+	form.SignOnOnly = s.SignOn != nil && s.SignOn.Only()
+	form.Passkeys = s.Sessions.OffersPasskeys() && !form.SignOnOnly
 	s.render(w, r, status, views.LoginPage(s.publicChrome(r), form))
 	return nil
 }

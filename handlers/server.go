@@ -34,9 +34,11 @@ type Services struct {
 	Keys     *auth.Keys
 	Calls    *auth.Calls
 	Devices  *auth.Devices
-	Secrets  *secret.Service
-	Apps     *app.Service
-	Audit    *audit.Service
+	// SignOn signs in by a provider; nil if there is none.
+	SignOn  *auth.SignOn
+	Secrets *secret.Service
+	Apps    *app.Service
+	Audit   *audit.Service
 	// Integrations are connections to outside services.
 	Integrations *integration.Service
 	Webhooks     *webhook.Service
@@ -101,7 +103,7 @@ func New(config Config, services Services) Handlers {
 func (s *server) mux(want func(route) bool) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
-		if want(r) {
+		if want(r) && (!r.signOn || s.SignOn != nil) {
 			mux.Handle(r.method+" "+r.path, s.mount(r))
 		}
 	}

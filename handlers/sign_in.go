@@ -58,7 +58,7 @@ func (s *server) setup(w http.ResponseWriter, r *http.Request) error {
 		s.render(w, r, status, views.SetupPage(s.publicChrome(r), form))
 		return nil
 	}
-	if _, err := s.Sessions.Login(w, r, form.Email, password, from); err != nil {
+	if _, err := s.Sessions.LoginFirst(w, r, form.Email, password, from); err != nil {
 		return err
 	}
 	redirect(w, r, settingsHome)

@@ -26,6 +26,8 @@ import (
 	"infsh/integration"
 	"infsh/redact"
 	"infsh/secret"
+	"infsh/sso"
+	"infsh/sso/ssotest"
 	"infsh/team"
 	"infsh/webhook"
 )
@@ -49,6 +51,8 @@ type world struct {
 	handlers  Handlers
 	operator  team.Actor
 	d         *dbtest.Database
+	at        *ssotest.Provider
+	provider  *sso.Provider
 	// actors are the credentials by name; cookies and tokens are what is in them.
 	actors map[string]credentials
 	// ids replace $names in the paths and bodies of requests.
@@ -87,6 +91,15 @@ func newWorld(t *testing.T) *world {
 		Audit: audit.NewService(d), Integrations: integration.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
 		Feed: feed.New(d, discard), Entries: feed.New(d.Heads(), discard), Webhooks: webhook.NewService(d.Webhooks(), kek, webhook.Guard{}),
 	}
+	w.at = ssotest.New(t)
+	w.provider, err = sso.New(sso.Config{
+		Issuer: w.at.URL, ClientID: ssotest.ClientID, ClientSecret: redact.NewValue(ssotest.ClientSecret), Name: "Okta", RedirectURL: origin + "/login/sso/callback",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.services.Accounts.UseSignOn(account.SignOnRules{Provider: "Okta"})
+	w.services.SignOn = auth.NewSignOn(sessions, w.services.Accounts, w.provider, auth.SignOnRules{})
 	w.handlers = New(Config{
 		PublicURL: public, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}, w.services)
@@ -317,6 +330,8 @@ var kept = []keptTable{
 	{"passkeys", "*", "'' = ?"},
 	{"recovery_codes", "*", "'' = ?"},
 	{"pending_logins", "*", "'' = ?"},
+	{"identities", "*", "'' = ?"},
+	{"sign_ons", "*", "'' = ?"},
 	{"passkey_challenges", "*", "'' = ?"},
 	{"teams", "*", "id = ?"},
 	{"memberships", "*", "team_id = ?"},

@@ -8,6 +8,9 @@ type Account struct {
 	SignIns  []SignInRow
 	Errors   FieldErrors // current, new
 	Factors  Factors
+	SignOn   SignOn
+	// NoPassword says that only the provider signs the person in.
+	NoPassword bool
 }
 
 // SignInRow is a browser or a command line on which the person is signed in.

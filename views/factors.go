@@ -11,6 +11,7 @@ type Factors struct {
 	RecoveryCodes int
 	Errors        FieldErrors // name, credential: of the form that adds a passkey
 	PasskeyName   string
+	NoPassword    bool
 }
 
 // PasskeyRow is a passkey in the list.
@@ -68,7 +69,12 @@ func (s SecondStep) hint() string {
 }
 
 func (f Factors) lead() string {
-	if f.On {
+	switch {
+	case f.NoPassword && f.On:
+		return "Asked for besides what your provider asks for, unless this server leaves both steps to it."
+	case f.NoPassword:
+		return "Off: your provider alone signs in."
+	case f.On:
 		return "A password alone does not sign in to your account."
 	}
 	return "Off: your password alone signs in. Add an app or a passkey, and a password that got out is not enough."

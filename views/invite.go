@@ -26,6 +26,9 @@ type Invite struct {
 	SignedInAs string
 	Throttled  string      // a sentence that says how long to wait, or empty
 	Errors     FieldErrors // password
+	SignOn     string      // what people call the provider that may sign in; empty if there is none
+	// SignOnOnly says that accounts have no passwords.
+	SignOnOnly bool
 }
 
 func (v Invite) heading() string { return "Join " + v.Team }

@@ -20,7 +20,10 @@ type LoginForm struct {
 	Next      string // where to go afterwards; a path that the server has checked
 	Throttled string // a sentence that says how long to wait, or empty
 	Errors    FieldErrors
-	Passkeys  bool // whether a passkey may sign in
+	Passkeys  bool   // whether a passkey may sign in
+	SignOn    string // what people call the provider that may sign in; empty if there is none
+	// SignOnOnly says that nothing else signs in.
+	SignOnOnly bool
 }
 
 // ErrorPageModel says what went wrong and what to do, never why in terms of
