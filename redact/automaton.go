@@ -24,7 +24,8 @@ type automaton struct {
 	root   *[256]int32  // rows[0]
 	skip   shiftTable
 	begins prefixTable
-	max    int // bytes of the longest pattern
+	max    int  // bytes of the longest pattern
+	esc    bool // there is an ESC in a pattern
 }
 
 // node is a state: a prefix of a pattern, of which the stream so far ends in
@@ -93,6 +94,7 @@ func (a *automaton) addPrefixes(patterns []pattern) {
 		total += len(p.text) - commonPrefix(previous, p.text)
 		previous = p.text
 		a.max = max(a.max, len(p.text))
+		a.esc = a.esc || strings.IndexByte(p.text, esc) >= 0
 	}
 	a.nodes = make([]node, 1, total)
 	a.labels = make([]byte, 1, total)

@@ -29,13 +29,83 @@ func logText(size int) []byte {
 	return b.Bytes()[:size]
 }
 
-// colouredText is such text as loggers print on a terminal: with the time dimmed, the
-// level and the names of fields in colours.
+// colouredText is what loggers and build tools print on a terminal: lines of
+// several styles, as zerolog, pino-pretty, logrus, structlog, Rust's tracing, cargo,
+// Rails, access logs and docker compose print them: a sequence each 17 bytes.
 func colouredText(size int) []byte {
-	const dim, green, cyan, reset = "\x1b[2m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
-	paint := strings.NewReplacer("2026-", dim+"2026-", "Z INFO ", "Z"+reset+" "+green+"INFO"+reset+" ",
-		`{"id":`, `{`+cyan+`"id"`+reset+`:`, `"ms":`, cyan+`"ms"`+reset+`:`, `"trace":`, cyan+`"trace"`+reset+`:`)
-	return []byte(paint.Replace(string(logText(size))))[:size]
+	r := rand.New(rand.NewPCG(7, 8))
+	words := strings.Fields("request completed user session started fetching model tokens cache miss connecting retry in database query https://api.example.com/v1/chat/completions status path duration error warning upload image/png application/json")
+	message := func(n int) string {
+		var list []string
+		for range n {
+			list = append(list, words[r.IntN(len(words))])
+		}
+		return strings.Join(list, " ")
+	}
+	clock := func() string { return fmt.Sprintf("%02d:%02d:%02d", r.IntN(24), r.IntN(60), r.IntN(60)) }
+	level := func() int { return []int{0, 0, 0, 0, 1, 2}[r.IntN(6)] }
+	styles := []func(b *bytes.Buffer){
+		func(b *bytes.Buffer) { // zerolog
+			l := level()
+			fmt.Fprintf(b, "\x1b[90m2026-11-23T%sZ\x1b[0m \x1b[%dm%s\x1b[0m \x1b[1m%s\x1b[0m \x1b[36mid=\x1b[0m%016x \x1b[36mms=\x1b[0m%d \x1b[36mtrace=\x1b[0m%s\n",
+				clock(), []int{32, 33, 31}[l], []string{"INF", "WRN", "ERR"}[l], message(3+r.IntN(6)), r.Uint64(), r.IntN(5000), randomText(r, 22, alphanumeric))
+		},
+		func(b *bytes.Buffer) { // pino-pretty
+			l := level()
+			fmt.Fprintf(b, "[%s.%03d] \x1b[%dm%s\x1b[39m (%d): \x1b[36m%s\x1b[39m\n    \x1b[35mreq\x1b[39m: {\n      \"id\": %d,\n      \"url\": \"/%s\"\n    }\n    \x1b[35mresponseTime\x1b[39m: %d\n",
+				clock(), r.IntN(1000), []int{32, 33, 31}[l], []string{"INFO", "WARN", "ERROR"}[l], r.IntN(90000), message(3+r.IntN(6)), r.IntN(1e6), randomText(r, 22, alphanumeric), r.IntN(5000))
+		},
+		func(b *bytes.Buffer) { // logrus
+			l := level()
+			fmt.Fprintf(b, "\x1b[%dm%s\x1b[0m[%04d] %-44s \x1b[%dmid\x1b[0m=%x \x1b[%dmpath\x1b[0m=/v1/%s \x1b[%dmstatus\x1b[0m=%d\n",
+				[]int{36, 33, 31}[l], []string{"INFO", "WARN", "ERRO"}[l], r.IntN(10000), message(2+r.IntN(6)), []int{36, 33, 31}[l], r.Uint64(), []int{36, 33, 31}[l], words[r.IntN(len(words))], []int{36, 33, 31}[l], 200+r.IntN(300))
+		},
+		func(b *bytes.Buffer) { // structlog
+			fmt.Fprintf(b, "\x1b[2m2026-11-23 %s\x1b[0m [\x1b[32m\x1b[1minfo     \x1b[0m] \x1b[1m%-30s\x1b[0m [\x1b[0m\x1b[1m\x1b[34mapp.%s\x1b[0m]\x1b[0m \x1b[36muser\x1b[0m=\x1b[35m%s\x1b[0m \x1b[36mms\x1b[0m=\x1b[35m%d\x1b[0m\n",
+				clock(), message(2+r.IntN(4)), words[r.IntN(10)], randomText(r, 12, alphanumeric), r.IntN(5000))
+		},
+		func(b *bytes.Buffer) { // tracing
+			fmt.Fprintf(b, "\x1b[2m2026-11-23T%s.%06dZ\x1b[0m \x1b[32m INFO\x1b[0m \x1b[1mrequest\x1b[0m\x1b[1m{\x1b[0m\x1b[3mmethod\x1b[0m\x1b[2m=\x1b[0mGET \x1b[3muri\x1b[0m\x1b[2m=\x1b[0m/v1/%s\x1b[1m}\x1b[0m\x1b[2m:\x1b[0m \x1b[2mapp::http\x1b[0m\x1b[2m:\x1b[0m %s \x1b[3mlatency\x1b[0m\x1b[2m=\x1b[0m%d ms\n",
+				clock(), r.IntN(1e6), randomText(r, 22, alphanumeric), message(3+r.IntN(6)), r.IntN(5000))
+		},
+		func(b *bytes.Buffer) { // cargo
+			fmt.Fprintf(b, "\x1b[0m\x1b[0m\x1b[1m\x1b[32m   Compiling\x1b[0m %s v%d.%d.%d (/home/app/src/%s)\n", words[r.IntN(10)], r.IntN(3), r.IntN(30), r.IntN(300), message(1))
+		},
+		func(b *bytes.Buffer) { // gin
+			fmt.Fprintf(b, "[GIN] 2026/11/23 - %s |\x1b[97;42m %d \x1b[0m| %8.3fms | %15s |\x1b[97;44m GET     \x1b[0m \"/v1/%s?id=%x\"\n",
+				clock(), 200+r.IntN(300), r.Float64()*100, "10.1.2.3", words[r.IntN(10)], r.Uint64())
+		},
+		func(b *bytes.Buffer) { // uvicorn
+			fmt.Fprintf(b, "\x1b[32mINFO\x1b[0m:     10.1.2.3:%d - \"\x1b[1mGET /v1/%s?id=%x HTTP/1.1\x1b[0m\" \x1b[32m200 OK\x1b[0m\n",
+				r.IntN(60000), words[r.IntN(10)], r.Uint64())
+		},
+		func(b *bytes.Buffer) { // Rails
+			fmt.Fprintf(b, "  \x1b[1m\x1b[36mSession Load (%.1fms)\x1b[0m  \x1b[1m\x1b[34mSELECT \"sessions\".* FROM \"sessions\" WHERE \"sessions\".\"token\" = $1 LIMIT $2\x1b[0m  [[\"token\", \"%s\"], [\"LIMIT\", 1]]\n",
+				r.Float64()*10, randomText(r, 22, alphanumeric))
+		},
+		func(b *bytes.Buffer) { // docker compose
+			fmt.Fprintf(b, "\x1b[36mweb-1  | \x1b[0m{\"time\":\"2026-11-23T%sZ\",\"level\":\"info\",\"msg\":\"%s\",\"id\":\"%016x\",\"ms\":%d}\n",
+				clock(), message(3+r.IntN(6)), r.Uint64(), r.IntN(5000))
+		},
+	}
+	var b bytes.Buffer
+	for b.Len() < size {
+		styles[r.IntN(len(styles))](&b)
+	}
+	return b.Bytes()[:size]
+}
+
+// glitterText has a sequence every few characters, as rainbows of letters and
+// progress bars do, and is of near misses of the needles.
+func glitterText(size int, keys []string) []byte {
+	near, r := adversarialText(size/2, keys), rand.New(rand.NewPCG(7, 9))
+	var b bytes.Buffer
+	for b.Len() < size {
+		n := 1 + r.IntN(6)
+		fmt.Fprintf(&b, "\x1b[%dm%s", []int{0, 1, 31, 36, 90}[r.IntN(5)], near[:n])
+		near = near[n:]
+	}
+	return b.Bytes()[:size]
 }
 
 // adversarialText has nothing but near misses of the needles.
@@ -116,6 +186,7 @@ var floors = map[string]map[int]float64{
 	"log":         {1: 0.8, 10: 0.8, 100: 0.55, 1000: 0.4},
 	"coloured":    {1: 0.8, 10: 0.8, 100: 0.55, 1000: 0.4},
 	"adversarial": {1: 0.3, 10: 0.3, 100: 0.3, 1000: 0.3},
+	"glitter":     {1: 0.3, 10: 0.3, 100: 0.3, 1000: 0.3},
 }
 
 // BenchmarkPipe sends 200 MB from pipe to pipe, in pieces which three ways take in
@@ -129,9 +200,15 @@ func BenchmarkPipe(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		keys := testKeys(n)
 		set := Compile(needles(keys...))
-		for _, name := range []string{"log", "coloured", "adversarial"} {
+		for _, name := range []string{"log", "coloured", "adversarial", "glitter"} {
 			b.Run(fmt.Sprintf("%s/secrets=%d", name, n), func(b *testing.B) {
-				near := adversarialText(piece, keys)
+				var text []byte
+				switch name {
+				case "adversarial":
+					text = adversarialText(piece, keys)
+				case "glitter":
+					text = glitterText(piece, keys)
+				}
 				p := newPipes(b)
 				defer func() {
 					close(p.written)
@@ -149,7 +226,6 @@ func BenchmarkPipe(b *testing.B) {
 				var toUsual, toLarge, speed []float64
 				for b.Loop() {
 					for i := range pieces {
-						text := near
 						if log := logs[name]; log != nil {
 							text = log[i*piece:][:piece]
 						}
@@ -184,7 +260,7 @@ func BenchmarkWriter(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		keys := testKeys(n)
 		set := Compile(needles(keys...))
-		for name, text := range map[string][]byte{"log": logText(8 << 20), "coloured": colouredText(8 << 20), "adversarial": adversarialText(8<<20, keys)} {
+		for name, text := range map[string][]byte{"log": logText(8 << 20), "coloured": colouredText(8 << 20), "adversarial": adversarialText(8<<20, keys), "glitter": glitterText(8<<20, keys)} {
 			b.Run(fmt.Sprintf("%s/secrets=%d", name, n), func(b *testing.B) {
 				b.SetBytes(int64(len(text)))
 				b.ReportAllocs()

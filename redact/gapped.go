@@ -3,19 +3,14 @@ package redact
 import "sort"
 
 // gapped is a second run of the automaton, which passes over gaps in the text:
-// breaks of an encoder's lines, and control sequences. It lives while it holds
-// something from before the last gap; else the first run sees the same. So text
-// without gaps costs nothing, and what stands in a gap is found as well.
+// the breaks of an encoder's lines. It lives while it holds something from before
+// the last gap; else the first run sees the same. So text without gaps costs
+// nothing.
 type gapped struct {
 	state int32
 	read  int64 // how many characters, since it lives
 	gaps  []gap // as far back as the state reaches; none: not alive
 	phase phase
-	after phase // what a control sequence interrupts
-
-	// lifted are the control sequences that it passed over, in their order. The
-	// Writer takes them away.
-	lifted []gap
 }
 
 // gap is a stretch of the stream, and how many characters were read before it.
@@ -27,23 +22,21 @@ type gap struct {
 type phase int
 
 const (
-	inText     phase = iota
-	inBreak          // after a backslash, which may prove to be no line break
-	inBlanks         // in a line break, or after a written one
-	inSequence       // until resume or stop
+	inText   phase = iota
+	inBreak        // after a backslash, which may prove to be no line break
+	inBlanks       // in a line break, or after a written one
 )
 
 // maxGaps bounds the gaps in a match: what a stream of nothing else makes the
 // Writer hold.
 const maxGaps = 16 << 10
 
-// skip starts a gap at the position, with the character c: ESC, or the beginning
-// of a break. state is the first run's.
+// skip starts a gap at the position, with the character c, the beginning of a
+// break. state is the first run's.
 func (g *gapped) skip(a *automaton, c byte, position int64, state int32, matches []match) []match {
 	if g.phase == inBreak {
 		matches = g.putBack(a, matches)
 	}
-	g.after = g.phase
 	if len(g.gaps) == 0 {
 		if state == 0 {
 			return matches
@@ -51,30 +44,10 @@ func (g *gapped) skip(a *automaton, c byte, position int64, state int32, matches
 		g.state, g.read = state, 0
 	}
 	g.gaps = append(g.gaps, gap{position, position + 1, g.read})
-	switch c {
-	case esc:
-		g.phase = inSequence
-	case '\\':
+	if g.phase = inBlanks; c == '\\' {
 		g.phase = inBreak
-	default:
-		g.phase = inBlanks
 	}
 	return matches
-}
-
-// extend says that the control sequence goes on up to the position.
-func (g *gapped) extend(position int64) {
-	if len(g.gaps) > 0 {
-		g.gaps[len(g.gaps)-1].end = position
-	}
-}
-
-// resume says that the control sequence has ended.
-func (g *gapped) resume() {
-	if len(g.gaps) > 0 {
-		g.lifted = append(g.lifted, g.gaps[len(g.gaps)-1])
-		g.phase = g.after
-	}
 }
 
 // stop ends the run, until it is needed again.
@@ -138,12 +111,23 @@ func (g *gapped) take(a *automaton, c byte, position int64, matches []match) []m
 }
 
 // position returns where in the stream the n-th character is.
-func (g *gapped) position(n int64) int64 {
-	after := sort.Search(len(g.gaps), func(i int) bool { return g.gaps[i].read > n })
+func (g *gapped) position(n int64) int64 { return position(g.gaps, n) }
+
+// position returns where the n-th character read is, of a text with these gaps.
+func position(gaps []gap, n int64) int64 {
+	after := sort.Search(len(gaps), func(i int) bool { return gaps[i].read > n })
 	if after == 0 {
-		return g.gaps[0].start - (g.gaps[0].read - n)
+		return gaps[0].start - (gaps[0].read - n)
 	}
-	return g.gaps[after-1].end + n - g.gaps[after-1].read
+	return gaps[after-1].end + n - gaps[after-1].read
+}
+
+// start returns the position from which on it holds something, or end.
+func (g *gapped) start(a *automaton, end int64) int64 {
+	if len(g.gaps) == 0 {
+		return end
+	}
+	return g.position(g.read - int64(a.nodes[g.state].depth))
 }
 
 // live returns the earliest position of a match that is not complete yet.

@@ -7,34 +7,34 @@ import (
 )
 
 // reference masks a whole text the slow and simple way: it looks for each
-// pattern at each position, in the text and in the text without what is lifted out, and
-// replaces the union.
+// pattern at each position, in the text, in the text without control sequences, and
+// in that without wraps, and replaces the union.
 func reference(text string, needles []Needle) string {
 	covered := make([]int, len(text)) // 0: no; n: by a region that began n-1 bytes before
 	begins := make([]bool, len(text)+1)
-	joined, origin := lifted(text)
 	var spans [][2]int
-	for _, needle := range needles {
-		for _, form := range patterns(needle.Value.Reveal()) {
-			p := form.text
-			for at := 0; ; at++ {
-				i := strings.Index(text[at:], p)
-				if i < 0 {
-					break
+	find := func(text string, origin []int) {
+		for _, needle := range needles {
+			for _, form := range patterns(needle.Value.Reveal()) {
+				p := form.text
+				for at := 0; ; at++ {
+					i := strings.Index(text[at:], p)
+					if i < 0 {
+						break
+					}
+					at += i
+					spans = append(spans, [2]int{origin[at], origin[at+len(p)-1] + 1})
 				}
-				at += i
-				spans = append(spans, [2]int{at, at + len(p)})
-			}
-			for at := 0; ; at++ {
-				i := strings.Index(joined[at:], p)
-				if i < 0 {
-					break
-				}
-				at += i
-				spans = append(spans, [2]int{origin[at], origin[at+len(p)-1] + 1})
 			}
 		}
 	}
+	origin := make([]int, len(text))
+	for i := range origin {
+		origin[i] = i
+	}
+	find(text, origin)
+	find(shown(text))
+	find(lifted(text))
 	for _, span := range spans {
 		begins[span[0]] = true
 		for i := span[0]; i < span[1]; i++ {
@@ -50,6 +50,13 @@ func reference(text string, needles []Needle) string {
 	}
 	var out strings.Builder
 	var kept []string
+	sequences := make(map[int]int)
+	for i := 0; i < len(text); i++ {
+		if n := len(controlSequence.FindString(text[i:])); n > 0 {
+			sequences[i] = n
+			i += n - 1
+		}
+	}
 	region := -1
 	for i := range len(text) {
 		if covered[i] == 0 || !crossed[i] && begins[i] {
@@ -65,10 +72,13 @@ func reference(text string, needles []Needle) string {
 			out.WriteString(Mask)
 		}
 		// A control sequence that the region covers follows after the mask.
-		if n := len(controlSequence.FindString(text[i:])); n > 0 && n <= maxKept && crossed[i] && !contains(text[i:i+n], needles) {
+		if n := sequences[i]; n > 0 && n <= maxKept && crossed[i] && !contains(text[i:i+n], needles) {
 			whole := true
 			for j := i; j < i+n; j++ {
 				whole = whole && covered[j] > 0 && (crossed[j] || !begins[j])
+			}
+			if whole && len(strings.Join(kept, ""))+n > maxAllKept {
+				kept = nil
 			}
 			if whole {
 				kept = append(kept, text[i:i+n])
@@ -79,18 +89,28 @@ func reference(text string, needles []Needle) string {
 	return out.String()
 }
 
-// lifted returns text without its wraps and control sequences, and where each
-// byte was.
+// shown returns text without its control sequences, and where each byte was.
+func shown(text string) (string, []int) {
+	var joined []byte
+	var origin []int
+	for i := 0; i < len(text); i++ {
+		if n := len(controlSequence.FindString(text[i:])); n > 0 {
+			i += n - 1
+			continue
+		}
+		joined, origin = append(joined, text[i]), append(origin, i)
+	}
+	return string(joined), origin
+}
+
+// lifted returns what is shown of text without its wraps, and where each byte was.
 func lifted(text string) (string, []int) {
+	text, places := shown(text)
 	var joined []byte
 	var origin []int
 	run, blanks := 0, false
 	for i := 0; i < len(text); i++ {
 		c := text[i]
-		if n := len(controlSequence.FindString(text[i:])); n > 0 {
-			i += n - 1
-			continue
-		}
 		if n := len(encoderBreak.FindString(text[i:])); n > 0 && run >= wrapColumns {
 			if run += n; isBlank(text[i+n-1]) {
 				run = 0
@@ -106,13 +126,13 @@ func lifted(text string) (string, []int) {
 		if run++; c < '+' || c > 0x7f {
 			run = 0
 		}
-		joined, origin = append(joined, c), append(origin, i)
+		joined, origin = append(joined, c), append(origin, places[i])
 	}
 	return string(joined), origin
 }
 
 var (
-	controlSequence = regexp.MustCompile(`^\x1b(?s:\[[ -?]*[@-~]|[\]PX^_][^\x00-\x1f]*(?:\x07|\x1b\\)|[ -/]*[0-OQ-WYZ\\` + "`" + `a-~])`)
+	controlSequence = regexp.MustCompile(`^\x1b(?s:\[[ -?]*[@-~]|[\]PX^_][^\x00-\x1f]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-OQ-WYZ\\` + "`" + `a-~])`)
 	encoderBreak    = regexp.MustCompile(`^(?:[ \t\r\n]|\\[nr])[ \t\r\n]*`)
 )
 

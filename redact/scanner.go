@@ -1,68 +1,44 @@
 package redact
 
-import "bytes"
-
 // match is an occurrence of a needle: positions in the stream, end exclusive.
 type match struct {
 	start, end int64
 	kind       kind
 }
 
-// scanner runs an automaton over one stream, given in pieces, and a second time
-// where something stands in the text that is to be looked through: a break of an
-// encoder's lines, or a terminal's control sequence (see gapped).
+// scanner runs an automaton over one text, given in pieces, and a second time
+// where an encoder's line breaks stand in it that are to be looked through (see
+// gapped).
 type scanner struct {
 	automaton *automaton
 	state     int32
 	second    gapped
-	sequence  sequence // the control sequence that is being read
 	wraps     []int
-
-	// How many dense characters stand before the last sequence, which ended at
-	// afterSequence: a line is as long as what is seen of it.
-	beforeSequence int
-	afterSequence  int64
 
 	candidates candidates
 	rest       int // how much of the text is still left to the automaton alone
 	rested     int // how much was at the last time
 }
 
-// scan reads text[from:]; text[:from] is what it read before, back to the
-// earliest live position and at least wrapContext bytes, as far as there are
-// so many. base is the position of text[0] in the stream. It appends what it
-// found to matches and returns the earliest position of a match that is not
-// complete yet (the end of the text if there is none).
-func (s *scanner) scan(text []byte, from int, base int64, matches []match) ([]match, int64) {
-	for at := from; at < len(text); {
-		if s.sequence.open() {
-			at, matches = s.pass(text, at, base, matches)
-			continue
-		}
-		end := len(text)
-		if escape := bytes.IndexByte(text[at:], esc); escape >= 0 {
-			end = at + escape
-		}
-		run := s.denseBefore(text, at, base)
-		s.wraps = wraps(text[:end], at, run, s.wraps[:0])
-		for _, next := range s.wraps {
-			matches = s.both(text, at, next, base, matches)
-			matches = s.second.skip(s.automaton, text[next], base+int64(next), s.state, matches)
-			matches = s.run(text, next, next+1, base, matches)
-			at = next + 1
-		}
-		matches = s.both(text, at, end, base, matches)
-		if at = end; at < len(text) {
-			s.beforeSequence = s.denseBefore(text, at, base)
-			s.sequence.begin()
-			matches = s.second.skip(s.automaton, esc, base+int64(at), s.state, matches)
-			matches = s.run(text, at, at+1, base, matches)
-			at++
-		}
+// scan reads text[from:]; text[:from] is what it read before, at least
+// wrapContext bytes, as far as there are so many. base is the position of text[0]
+// in the whole. It appends what it found to matches.
+func (s *scanner) scan(text []byte, from int, base int64, matches []match) []match {
+	at := from
+	s.wraps = wraps(text, at, denseBefore(text, at), s.wraps[:0])
+	for _, next := range s.wraps {
+		matches = s.both(text, at, next, base, matches)
+		matches = s.second.skip(s.automaton, text[next], base+int64(next), s.state, matches)
+		matches = s.run(text, next, next+1, base, matches)
+		at = next + 1
 	}
-	end := base + int64(len(text))
-	live := end - int64(s.automaton.live(s.state))
-	return matches, min(live, s.second.live(s.automaton, end))
+	return s.both(text, at, len(text), base, matches)
+}
+
+// live returns the earliest position of a match that is not complete yet, which
+// is end, that of the text's end, if there is none.
+func (s *scanner) live(end int64) int64 {
+	return min(end-int64(s.automaton.live(s.state)), s.second.live(s.automaton, end))
 }
 
 // both runs the automaton over text[from:to] for both runs.
@@ -71,37 +47,12 @@ func (s *scanner) both(text []byte, from, to int, base int64, matches []match) [
 	return s.second.run(s.automaton, text, from, to, base, matches)
 }
 
-// pass reads on in a control sequence, which the first run sees as text and the
-// second not at all.
-func (s *scanner) pass(text []byte, at int, base int64, matches []match) (int, []match) {
-	n := s.sequence.read(text[at:])
-	matches = s.run(text, at, at+n, base, matches)
-	at += n
-	position := base + int64(at)
-	s.second.extend(position)
-	switch s.sequence.phase {
-	case seqDone:
-		s.second.resume()
-		s.afterSequence = position
-		s.sequence.phase = seqNone
-	case seqBroken:
-		// It was none: the first run has seen all that there is.
-		s.second.stop()
-		s.sequence.phase = seqNone
-	}
-	return at, matches
-}
-
 // denseBefore returns how many dense characters (at most wrapColumns) stand
-// before text[at], control sequences not counted.
-func (s *scanner) denseBefore(text []byte, at int, base int64) int {
+// before text[at].
+func denseBefore(text []byte, at int) int {
 	run := 0
-	for run < wrapColumns && at > 0 && base+int64(at) != s.afterSequence && isDense(text[at-1]) {
+	for run < wrapColumns && run < at && isDense(text[at-run-1]) {
 		run++
-		at--
-	}
-	if base+int64(at) == s.afterSequence {
-		run = min(run+s.beforeSequence, wrapColumns)
 	}
 	return run
 }

@@ -76,7 +76,7 @@ type Writer struct {
 	set      *Set
 	withKeys bool
 
-	scanner scanner
+	stream  stream
 	text    []byte // context that was passed on, then what is held back
 	pending int    // where in text the latter begins
 	base    int64  // position of text[0] in the stream
@@ -104,7 +104,7 @@ func NewWriter(w io.Writer, needles []Needle, opts ...Option) *Writer {
 
 // NewWriter returns a Writer that masks the needles of the set.
 func (s *Set) NewWriter(w io.Writer, opts ...Option) *Writer {
-	writer := &Writer{out: w, set: s, scanner: scanner{automaton: s.automaton}, counts: make(findings)}
+	writer := &Writer{out: w, set: s, stream: newStream(s.automaton), counts: make(findings)}
 	for _, opt := range opts {
 		opt(writer)
 	}
@@ -142,7 +142,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 // take looks through w.text[from:], and passes on what it can.
 func (w *Writer) take(from int) error {
 	var live int64
-	w.found, live = w.scanner.scan(w.text, from, w.base, w.found)
+	w.found, live = w.stream.scan(w.text, from, w.base, w.found)
 	return w.release(live)
 }
 
@@ -158,7 +158,7 @@ func (w *Writer) Add(needles ...Needle) error {
 	}
 	// Those of before keep their numbers.
 	w.set = Compile(slices.Concat(w.set.needles, needles))
-	w.scanner, w.found = scanner{automaton: w.set.automaton}, w.found[:0]
+	w.stream, w.found = newStream(w.set.automaton), w.found[:0]
 	if w.set.automaton != nil {
 		w.err = w.take(w.pending)
 	}
@@ -260,7 +260,7 @@ func (w *Writer) release(live int64) error {
 			masked = append(masked, w.text[passed-w.base:to-w.base]...)
 			passed = to
 		}
-		w.forget(passed)
+		w.stream.forget(passed)
 	}
 	cover := func() {
 		passed = max(passed, min(w.region.end, live))
@@ -299,7 +299,7 @@ func (w *Writer) release(live int64) error {
 			_, err = w.out.Write(clear)
 		}
 		passed = live
-		w.forget(live)
+		w.stream.forget(live)
 	} else {
 		if !w.region.open {
 			pass(live)
@@ -355,10 +355,7 @@ const (
 
 // keep takes the control sequences before the position into the region.
 func (w *Writer) keep(to int64) {
-	lifted := w.scanner.second.lifted
-	for len(lifted) > 0 && lifted[0].end <= to {
-		at := lifted[0]
-		lifted = lifted[1:]
+	for _, at := range w.stream.take(to) {
 		if at.start <= w.region.start || at.start < w.base || at.end-at.start > maxKept {
 			continue
 		}
@@ -371,14 +368,4 @@ func (w *Writer) keep(to int64) {
 		}
 		w.region.kept = append(w.region.kept, text...)
 	}
-	w.scanner.second.lifted = lifted
-}
-
-// forget drops the control sequences that begin before the position.
-func (w *Writer) forget(to int64) {
-	lifted := w.scanner.second.lifted
-	for len(lifted) > 0 && lifted[0].start < to {
-		lifted = lifted[1:]
-	}
-	w.scanner.second.lifted = lifted
 }
