@@ -85,6 +85,9 @@ type Writer struct {
 	masked  []byte
 	counts  findings
 	err     error
+
+	beside chan error // the result of a write that runs beside what comes next
+	spare  []byte     // for masked then
 }
 
 // region is a stretch that matches cover, which may still grow.
@@ -125,25 +128,68 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	if w.set.automaton == nil {
+		if w.err = w.join(); w.err != nil {
+			return 0, w.err
+		}
 		return w.out.Write(p)
 	}
 	for done := 0; done < len(p); {
 		piece := p[done:min(done+maxPiece, len(p))]
 		from := len(w.text)
 		w.text = append(w.text, piece...)
-		if w.err = w.take(from); w.err != nil {
+		text := w.text
+		if w.err = w.take(from, false); w.err != nil {
 			return done, w.err
 		}
+		w.text = append(text[:0], w.text...)
 		done += len(piece)
 	}
 	return len(p), nil
 }
 
-// take looks through w.text[from:], and passes on what it can.
-func (w *Writer) take(from int) error {
+// take looks through w.text[from:], and passes on what it can, beside what comes
+// next if that may be.
+func (w *Writer) take(from int, beside bool) error {
 	var live int64
 	w.found, live = w.stream.scan(w.text, from, w.base, w.found)
-	return w.release(live)
+	if err := w.release(live, beside); err != nil {
+		return err
+	}
+	if drop := w.pending - wrapContext; drop > 0 {
+		w.text = w.text[drop:]
+		w.pending -= drop
+		w.base += int64(drop)
+	}
+	return nil
+}
+
+// write passes p on. Beside what comes next, p must stay as it is until the next
+// write, or join.
+func (w *Writer) write(p []byte, beside bool) error {
+	if err := w.join(); err != nil {
+		return err
+	}
+	if !beside {
+		_, err := w.out.Write(p)
+		return err
+	}
+	done := make(chan error, 1)
+	w.beside = done
+	go func() {
+		_, err := w.out.Write(p)
+		done <- err
+	}()
+	return nil
+}
+
+// join waits for the write that runs, if one does.
+func (w *Writer) join() error {
+	if w.beside == nil {
+		return nil
+	}
+	err := <-w.beside
+	w.beside = nil
+	return err
 }
 
 // Add makes the Writer mask more secrets from here on, such as one that was
@@ -160,52 +206,78 @@ func (w *Writer) Add(needles ...Needle) error {
 	w.set = Compile(slices.Concat(w.set.needles, needles))
 	w.stream, w.found = newStream(w.set.automaton), w.found[:0]
 	if w.set.automaton != nil {
-		w.err = w.take(w.pending)
+		w.err = w.take(w.pending, false)
 	}
 	return w.err
 }
 
+// besideFrom is how much must be read at once for it to be written beside the
+// next read: who prints so much will print on, and hear of an error soon.
+const besideFrom = 16 << 10
+
 // ReadFrom writes all that it reads from r, until the end or an error. It is what
 // [io.Copy] calls, and the fastest way through a Writer: text without secrets is
-// not copied in memory.
+// not copied in memory, and while much is read, the underlying writer has what was
+// read before.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	// What is held from before goes in front of what is read.
 	const front = 4 << 10
-	buf := make([]byte, front+maxPiece)
+	buf, other := make([]byte, front+maxPiece), []byte(nil)
 	total := int64(0)
 	for {
 		n, err := r.Read(buf[front:])
 		total += int64(n)
 		if n > 0 {
-			if err := w.takeBuffer(buf[:front+n], front); err != nil {
+			busy, err := w.takeBuffer(buf[:front+n], front)
+			if err != nil {
 				return total, err
 			}
-		}
-		if err == io.EOF {
-			return total, nil
+			if busy {
+				if other == nil {
+					other = make([]byte, len(buf))
+				}
+				buf, other = other, buf
+			}
 		}
 		if err != nil {
+			if joined := w.end(); joined != nil {
+				return total, joined
+			}
+			if err == io.EOF {
+				err = nil
+			}
 			return total, err
 		}
 	}
 }
 
+// end waits for the write that runs.
+func (w *Writer) end() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.join(); w.err == nil {
+		w.err = err
+		return err
+	}
+	return nil
+}
+
 // takeBuffer does what Write does with buf[from:], in buf itself if what is held
-// fits before it.
-func (w *Writer) takeBuffer(buf []byte, from int) error {
+// fits before it. It reports whether buf is being written still.
+func (w *Writer) takeBuffer(buf []byte, from int) (bool, error) {
 	w.mu.Lock()
 	if w.err != nil || w.set.automaton == nil || len(w.text) > from {
 		w.mu.Unlock()
 		_, err := w.Write(buf[from:])
-		return err
+		return false, err
 	}
 	defer w.mu.Unlock()
-	held, start := w.text, from-len(w.text)
+	held, start, running := w.text, from-len(w.text), w.beside
 	copy(buf[start:], held)
 	w.text = buf[start:]
-	w.err = w.take(len(held))
+	w.err = w.take(len(held), len(buf)-from >= besideFrom)
 	w.text = append(held[:0], w.text...)
-	return w.err
+	return w.beside != nil && w.beside != running, w.err
 }
 
 // Close passes on what is held back; no secret is in it. It does not close the
@@ -219,7 +291,7 @@ func (w *Writer) Close() error {
 		}
 		return w.err
 	}
-	err := w.release(w.base + int64(len(w.text)))
+	err := w.release(w.base+int64(len(w.text)), false)
 	w.err = errClosed
 	if err != nil {
 		w.err = err
@@ -249,7 +321,7 @@ func (w *Writer) Hits() map[string]int {
 
 // release passes on the stream up to the position live, at and after which all
 // matches to come will start.
-func (w *Writer) release(live int64) error {
+func (w *Writer) release(live int64, beside bool) error {
 	slices.SortFunc(w.found, func(a, b match) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end), cmp.Compare(a.kind.needle, b.kind.needle))
 	})
@@ -296,7 +368,7 @@ func (w *Writer) release(live int64) error {
 	if len(masked) == 0 && !w.region.open {
 		// The usual case, without copying.
 		if clear := w.text[passed-w.base : live-w.base]; len(clear) > 0 {
-			_, err = w.out.Write(clear)
+			err = w.write(clear, beside)
 		}
 		passed = live
 		w.stream.forget(live)
@@ -305,17 +377,13 @@ func (w *Writer) release(live int64) error {
 			pass(live)
 		}
 		if len(masked) > 0 {
-			_, err = w.out.Write(masked)
+			if err = w.write(masked, beside); beside {
+				masked, w.spare = w.spare, masked
+			}
 		}
 	}
 	w.masked = masked
-
 	w.pending = int(live - w.base)
-	if drop := w.pending - wrapContext; drop > 0 {
-		w.text = w.text[:copy(w.text, w.text[drop:])]
-		w.pending -= drop
-		w.base += int64(drop)
-	}
 	return err
 }
 

@@ -297,3 +297,34 @@ func TestReadingMasksAsWritingDoes(t *testing.T) {
 		}
 	}
 }
+
+// failing is a writer that fails after so many bytes.
+type failing struct{ left int }
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.left -= len(p); f.left < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return len(p), nil
+}
+
+// What a large read gave is written beside the next read; that it could not be is
+// told soon, and stays.
+func TestReadingEndsWhereWritingFails(t *testing.T) {
+	text := strings.Repeat("a line without secrets\n", 1<<16)
+	for _, left := range []int{0, 100 << 10} {
+		w := NewWriter(&failing{left: left}, needles("s3cret-value"))
+		n, err := w.ReadFrom(strings.NewReader(text))
+		if !errors.Is(err, io.ErrClosedPipe) || n > int64(left)+3*maxPiece {
+			t.Errorf("after %d bytes: %d read, %v", left, n, err)
+		}
+		if err := w.Close(); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	// The last read's write may fail as well.
+	w := NewWriter(&failing{}, needles("s3cret-value"))
+	if n, err := w.ReadFrom(strings.NewReader(text[:maxPiece])); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%d read, %v", n, err)
+	}
+}

@@ -109,7 +109,7 @@ func (out *output) copy(set *redact.Set, c Command) {
 		opts = append(opts, redact.WithKeys())
 	}
 	for _, p := range out.pumps {
-		p.writer = set.NewWriter(p.to, opts...)
+		p.writer = set.NewWriter(outlet{to: p.to, from: p.reader}, opts...)
 		go p.run()
 	}
 }
@@ -144,36 +144,52 @@ func (out *output) take(c Command, secrets []redact.Needle) error {
 
 func (p *pump) run() {
 	defer close(p.done)
-	buf := make([]byte, 32<<10)
-	drained, draining := 0, false
-	for p.err == nil {
-		n, err := p.reader.Read(buf)
-		if n > 0 {
-			_, p.err = p.writer.Write(buf[:n])
-		}
-		if draining {
-			drained += n
-			if errors.Is(err, os.ErrDeadlineExceeded) || drained >= maxDrain {
-				break
-			}
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			// A read with a deadline in the past does not look into the pipe.
-			draining = true
-			err = nil
-		}
-		if draining {
-			_ = p.reader.SetReadDeadline(time.Now().Add(settle))
-		}
-		if err != nil {
-			break
-		}
-	}
+	_, p.err = p.writer.ReadFrom(&drain{from: p.reader})
 	if err := p.writer.Close(); p.err == nil {
 		p.err = err
 	}
-	// A command that prints on where nobody reads gets SIGPIPE, as without us.
 	p.reader.Close()
+}
+
+// drain reads until the end, an error, which ends it as well, or a while after the
+// deadline: then only what is in the pipe.
+type drain struct {
+	from  *os.File
+	late  bool
+	since int // how much was read, since it is late
+}
+
+func (d *drain) Read(buf []byte) (int, error) {
+	n, err := d.from.Read(buf)
+	expired := errors.Is(err, os.ErrDeadlineExceeded)
+	if d.late {
+		if d.since += n; expired || d.since >= maxDrain {
+			return n, io.EOF
+		}
+	}
+	if err != nil && !expired {
+		return n, io.EOF
+	}
+	if d.late = d.late || expired; d.late {
+		// A read with a deadline in the past does not look into the pipe.
+		_ = d.from.SetReadDeadline(time.Now().Add(settle))
+	}
+	return n, nil
+}
+
+// outlet is where the output goes. A command that prints on where nobody reads
+// gets SIGPIPE, as without us.
+type outlet struct {
+	to   io.Writer
+	from *os.File
+}
+
+func (o outlet) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if err != nil {
+		o.from.Close()
+	}
+	return n, err
 }
 
 // finish waits for the rest of the output, and returns what was masked and which
