@@ -112,7 +112,13 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 		publicURL = urlOf(main.Addr())
 	}
 	limit := conns.New(mostConnections(maxDescriptors()))
+	catalogue, err := readCatalogue(s.integrations)
+	if err != nil {
+		return fmt.Errorf("--integrations: %w", err)
+	}
 	services := newServices(st, publicURL)
+	services.Integrations = integration.NewService(st.db.Integrations(), st.kek, catalogue, publicURL, log)
+	services.Secrets.WithTokens(services.Integrations)
 	services.Feed, services.Entries = feed.New(st.db, log), feed.New(st.db.Heads(), log)
 	if services.SignOn, err = s.signOn.provide(services.Sessions, services.Accounts, publicURL); err != nil {
 		return errors.Join(err, main.Close())
@@ -152,6 +158,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	go sweep(ctx, services.Sessions, log)
 	go erase(ctx, services.Secrets, log)
 	go readRuns(ctx, services.Secrets, log)
+	go services.Integrations.Run(ctx)
 
 	failed := make(chan error, len(servers))
 	for i := range servers {
@@ -173,6 +180,19 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	return err
 }
 
+// readCatalogue reads the operator's providers, if there are any.
+func readCatalogue(path string) (*integration.Catalogue, error) {
+	catalogue := integration.BuiltIn()
+	if path == "" {
+		return catalogue, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return catalogue.With(path, data)
+}
+
 // newServices makes the domain over an open store, for the site of the public
 // URL; nil for a command of the operator.
 func newServices(st *store, site *url.URL) handlers.Services {
@@ -187,7 +207,6 @@ func newServices(st *store, site *url.URL) handlers.Services {
 		Secrets:       secret.NewService(st.db.Secrets(), st.kek),
 		Apps:          app.NewService(st.db.Apps()),
 		Audit:         audit.NewService(st.db),
-		Integrations:  integration.NewService(st.db),
 		Authenticator: auth.NewAuthenticator(st.db.Auth(), sessions, handlers.RequestID),
 	}
 }

@@ -32,6 +32,8 @@ type settings struct {
 	limits         handlers.RateLimits
 	webhookPrivate bool
 	signOn         signOn
+	// integrations is the operator's file of providers; empty for none.
+	integrations string
 }
 
 // setting is one flag with its environment variable. A secret one may also be
@@ -62,6 +64,7 @@ var serveSettings = slices.Concat([]setting{
 	{flag: "rate-limit-resolve", env: "INFSH_RATE_LIMIT_RESOLVE", fallback: "20000", usage: "the same for an API key at the runners' endpoint"},
 	{flag: "rate-limit-address", env: "INFSH_RATE_LIMIT_ADDRESS", fallback: "200", usage: "the same for an address without a valid credential"},
 	{flag: "webhook-allow-private", env: "INFSH_WEBHOOK_ALLOW_PRIVATE", usage: "true lets webhooks call private and local addresses, and plain http", isBool: true},
+	{flag: "integrations", env: "INFSH_INTEGRATIONS", usage: "YAML file of providers that come beside those of the program, or replace them; see docs/operations.md"},
 	{flag: "log-level", env: "INFSH_LOG_LEVEL", fallback: "info", usage: "debug, info, warn or error"},
 }, signOnSettings, storeSettings)
 
@@ -115,7 +118,7 @@ func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
 	}
 	out := settings{
 		listen: values["listen"], internalListen: values["internal-listen"], dataDir: dataDir,
-		databaseURL: values["database-url"], kek: values["kek"], kekOld: values["kek-old"],
+		databaseURL: values["database-url"], integrations: values["integrations"], kek: values["kek"], kekOld: values["kek-old"],
 	}
 	if out.kek == "" {
 		out.kek = "file:" + filepath.Join(dataDir, "kek.json")

@@ -122,10 +122,13 @@ const (
 // Action is what to do about a requirement error. URL opens the page where it
 // is done, filled in.
 type Action struct {
-	Type     ActionType `json:"type"`
-	Provider string     `json:"provider,omitempty"`
-	Scopes   []string   `json:"scopes,omitempty"`
-	URL      string     `json:"url,omitempty"`
+	Type         ActionType `json:"type"`
+	Provider     string     `json:"provider,omitempty"`
+	ProviderName string     `json:"provider_name,omitempty"`
+	Scopes       []string   `json:"scopes,omitempty"`
+	// ScopeDescriptions say the scopes in words.
+	ScopeDescriptions map[string]string `json:"scope_descriptions,omitempty"`
+	URL               string            `json:"url,omitempty"`
 }
 
 // CheckRequest is the body of POST /apps/check. App, "namespace/name" or the
@@ -145,8 +148,16 @@ const (
 	StateSet             CheckState = "set"
 	StateMissing         CheckState = "missing"
 	StateMissingOptional CheckState = "missing_optional"
-	// StateUnavailable is an integration that this server can't provide.
+	// StateUnavailable is an integration that this server does not know.
 	StateUnavailable CheckState = "unavailable"
+	// StateNotConnected, StateNeedsScopes and StateLapsed are integrations that
+	// somebody has to connect, to let do more, or to connect again.
+	StateNotConnected CheckState = "not_connected"
+	StateNeedsScopes  CheckState = "needs_scopes"
+	StateLapsed       CheckState = "expired"
+	// StateCollision is an integration that gives a name which the app receives
+	// from elsewhere too.
+	StateCollision CheckState = "collision"
 	// StateWaiting, StateRevoked and StateNotGranted are keys that the team does
 	// not let the app have: an owner or admin has to approve them.
 	StateWaiting    CheckState = "waiting"
@@ -170,7 +181,7 @@ type CheckItem struct {
 	State    CheckState `json:"state"`
 	// Grant is the state of the grant: granted, waiting, revoked, on_deploy for
 	// what the caller grants by deploying, or not_granted. It is absent where no
-	// app was named, and for integrations.
+	// app was named.
 	Grant string `json:"grant,omitempty"`
 	// Source is the team's key whose value is given, if it has another name.
 	Source string `json:"source,omitempty"`
@@ -184,6 +195,10 @@ type CheckItem struct {
 	// Propose is the team's key that the declared one may be bound to.
 	Propose string `json:"propose,omitempty"`
 	URL     string `json:"url,omitempty"`
+	// Account is the connected one that serves an integration, and Env what an app
+	// receives of it.
+	Account string   `json:"account,omitempty"`
+	Env     []string `json:"env,omitempty"`
 }
 
 // NearMiss is a secret that is set and may be the one that was meant. Team is
@@ -235,6 +250,17 @@ type ResolveResponse struct {
 	Env             map[string]*Plaintext `json:"env"`
 	Secrets         []ResolvedSecret      `json:"secrets"`
 	MissingOptional []string              `json:"missing_optional"`
+	// Integrations are those that Env has values of.
+	Integrations []ResolvedIntegration `json:"integrations,omitempty"`
+}
+
+// ResolvedIntegration says of which account values were given.
+type ResolvedIntegration struct {
+	Key      string `json:"key"`
+	Provider string `json:"provider"`
+	ID       string `json:"id"`
+	// ExpiresAt is when the values end.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
 // FindingsReport is the body of POST /internal/v1/findings: what a runner masked in

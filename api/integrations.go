@@ -1,22 +1,166 @@
 package api
 
-// Integration is a team's connection to a provider. This release has none.
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Types of integrations.
+const (
+	IntegrationOAuth          = "oauth"
+	IntegrationAPIKey         = "api_key"
+	IntegrationServiceAccount = "service_account"
+)
+
+// Integration is an account of a team at a provider. No token is in it.
 type Integration struct {
 	Owned
+	Provider string `json:"provider"`
+	// Type is oauth, api_key or service_account.
+	Type string `json:"type"`
+	// Grant is what apps receive: a token that is kept fresh, or credentials.
+	Grant string `json:"grant"`
+	// Scope is "team": whose it is.
+	Scope string `json:"scope"`
+	// Status is connected, expired or error.
+	Status            string   `json:"status"`
+	DisplayName       string   `json:"display_name"`
+	AccountIdentifier string   `json:"account_identifier,omitempty"`
+	AccountName       string   `json:"account_name,omitempty"`
+	Scopes            []string `json:"scopes"`
+	// ExpiresAt is when the access token ends; it is renewed before.
+	ExpiresAt    *time.Time `json:"expires_at,omitempty"`
+	RefreshedAt  *time.Time `json:"refreshed_at,omitempty"`
+	IsPrimary    bool       `json:"is_primary"`
+	ErrorMessage string     `json:"error_message,omitempty"`
+}
+
+// IntegrationConfig is a way to connect a provider.
+type IntegrationConfig struct {
+	Slug        string `json:"slug"`
+	Provider    string `json:"provider"`
+	Type        string `json:"type"`
+	Name        string `json:"name"`
+	ShortName   string `json:"short_name"`
+	Description string `json:"description"`
+	// HowItWorks are the steps that a person takes at the provider.
+	HowItWorks   []string           `json:"how_it_works"`
+	DocsURL      string             `json:"docs_url,omitempty"`
+	SecretFields []IntegrationField `json:"secret_fields"`
+	// AllowsBYOK is true: the team brings its own client or key.
+	AllowsBYOK bool `json:"allows_byok"`
+	// Available says that it can be connected now: for oauth, that the team has
+	// its client.
+	Available  bool   `json:"available"`
+	HasManaged bool   `json:"has_managed"`
+	Grant      string `json:"grant"`
+	// RedirectURL is what is registered at the provider, for oauth.
+	RedirectURL string `json:"redirect_url,omitempty"`
+	// Env are the names that an app receives.
+	Env        []string     `json:"env"`
+	Credential *Integration `json:"credential,omitempty"`
+}
+
+// IntegrationField is an input of the form of a key.
+type IntegrationField struct {
+	Key         string `json:"key"`
+	Label       string `json:"label"`
+	Placeholder string `json:"placeholder"`
+	Sensitive   bool   `json:"sensitive"`
+	Optional    bool   `json:"optional"`
+}
+
+// Capability is what an app may declare of a provider.
+type Capability struct {
+	Key         string   `json:"key"`
 	Provider    string   `json:"provider"`
-	Type        string   `json:"type"`
-	Status      string   `json:"status"`
-	DisplayName string   `json:"display_name"`
+	Description string   `json:"description"`
 	Scopes      []string `json:"scopes"`
 }
 
-// IntegrationConnect is the body of POST /integrations. A key of the provider's
-// in it is not kept.
+// IntegrationConnect is the body of POST /integrations. Of the type oauth it is
+// answered with the address to which a person goes; of the others the key is
+// stored, once the provider has accepted it.
 type IntegrationConnect struct {
-	Provider        string  `json:"provider"`
-	Type            string  `json:"type"`
-	Scopes          Ignored `json:"scopes"`
-	APIKey          Ignored `json:"api_key"`
-	Metadata        Ignored `json:"metadata"`
-	ConnectionScope Ignored `json:"connection_scope"`
+	Provider string `json:"provider"`
+	Type     string `json:"type,omitempty"`
+	// Scopes are a provider's own, and Capabilities names such as google.sheets.
+	Scopes       []string `json:"scopes,omitempty"`
+	Capabilities []string `json:"capabilities,omitempty"`
+	// ID is an integration that gets more scopes, or is connected again.
+	ID string `json:"id,omitempty"`
+	// Port is where a command line on the person's machine waits for the answer.
+	Port int `json:"port,omitempty"`
+	// APIKey is the value of the form's first field, and Metadata those of others.
+	APIKey   *Plaintext            `json:"api_key,omitempty"`
+	Metadata map[string]*Plaintext `json:"metadata,omitempty"`
+	// ConnectionScope is whose it is: "team", or empty.
+	ConnectionScope string `json:"connection_scope,omitempty"`
+}
+
+// IntegrationConnected is its answer.
+type IntegrationConnected struct {
+	Integration *Integration `json:"integration,omitempty"`
+	// AuthURL is where the person goes.
+	AuthURL      string `json:"auth_url,omitempty"`
+	State        string `json:"state,omitempty"`
+	Instructions string `json:"instructions,omitempty"`
+	Message      string `json:"message,omitempty"`
+}
+
+// IntegrationComplete is the body of POST /integrations/complete: what the
+// provider sent back with the person.
+type IntegrationComplete struct {
+	Provider string     `json:"provider,omitempty"`
+	Type     string     `json:"type,omitempty"`
+	Code     *Plaintext `json:"code"`
+	State    *Plaintext `json:"state"`
+	Issuer   string     `json:"iss,omitempty"`
+	Error    string     `json:"error,omitempty"`
+	// CodeVerifier stays on the server.
+	CodeVerifier Ignored `json:"code_verifier"`
+}
+
+// Integrations returns all of the team's integrations.
+func (c *Client) Integrations(ctx context.Context) ([]Integration, error) {
+	return all[Integration](ctx, c, "/integrations/list")
+}
+
+// IntegrationConfigs returns what can be connected, and how.
+func (c *Client) IntegrationConfigs(ctx context.Context) ([]IntegrationConfig, error) {
+	return get[[]IntegrationConfig](ctx, c, "/integrations/configs")
+}
+
+// ConnectIntegration begins an authorization, or stores a key.
+func (c *Client) ConnectIntegration(ctx context.Context, in IntegrationConnect) (IntegrationConnected, error) {
+	var out IntegrationConnected
+	body, sent, err := in.encode()
+	if err != nil {
+		return out, err
+	}
+	_, err = c.write(ctx, http.MethodPost, "/integrations", body, sent, &out)
+	return out, err
+}
+
+// CompleteIntegration hands in what a provider sent back with a person.
+func (c *Client) CompleteIntegration(ctx context.Context, in IntegrationComplete) (Integration, error) {
+	var out Integration
+	body, sent, err := in.encode()
+	if err != nil {
+		return out, err
+	}
+	_, err = c.write(ctx, http.MethodPost, "/integrations/complete", body, sent, &out)
+	return out, err
+}
+
+// DisconnectIntegration removes an integration by its id or, where a provider
+// has one, by the provider's name.
+func (c *Client) DisconnectIntegration(ctx context.Context, name string) error {
+	path, err := segment(name)
+	if err != nil {
+		return err
+	}
+	_, err = c.write(ctx, http.MethodDelete, "/integrations/"+path, nil, nil, nil)
+	return err
 }

@@ -214,3 +214,36 @@ func (r DeviceTokenRequest) marshalRevealed() ([]byte, error) {
 		DeviceCode *string `json:"device_code"`
 	}{r.DeviceCode.open()})
 }
+
+// encode encodes the message with its key, and says what it holds.
+func (c IntegrationConnect) encode() ([]byte, []redact.Value, error) {
+	type bare IntegrationConnect
+	key, typed := c.APIKey.open(), map[string]string{}
+	var sent []redact.Value
+	if c.APIKey != nil {
+		sent = append(sent, c.APIKey.Value)
+	}
+	for name, v := range c.Metadata {
+		typed[name] = v.Reveal()
+		sent = append(sent, v.Value)
+	}
+	c.APIKey, c.Metadata = nil, nil
+	body, err := json.Marshal(struct {
+		bare
+		APIKey   *string           `json:"api_key,omitempty"`
+		Metadata map[string]string `json:"metadata,omitempty"`
+	}{bare(c), key, typed})
+	return body, sent, err
+}
+
+// encode encodes the message with its code and state, and says what it holds.
+func (c IntegrationComplete) encode() ([]byte, []redact.Value, error) {
+	code, state := c.Code.open(), c.State.open()
+	body, err := json.Marshal(struct {
+		Code   *string `json:"code"`
+		State  *string `json:"state"`
+		Issuer string  `json:"iss,omitempty"`
+		Error  string  `json:"error,omitempty"`
+	}{code, state, c.Issuer, c.Error})
+	return body, []redact.Value{c.Code.Value, c.State.Value}, err
+}

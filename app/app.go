@@ -41,13 +41,22 @@ type Version struct {
 	CreatedAt    time.Time
 }
 
-// Secrets returns the declared secrets' keys.
-func (v Version) Secrets() []envvar.Key {
+// Asks returns the names under which the team decides about what is declared.
+func (v Version) Asks() []envvar.Key {
 	var keys []envvar.Key
 	for _, r := range v.Requirements {
-		if r.Kind == secret.KindSecret {
-			keys = append(keys, envvar.Key(r.Key))
-		}
+		keys = append(keys, r.GrantKey())
 	}
 	return keys
+}
+
+// integration returns the declared integration that a name of a grant, or of the
+// manifest, stands for.
+func (v Version) integration(name string) (secret.Requirement, bool) {
+	for _, r := range v.Requirements {
+		if r.Kind == secret.KindIntegration && (r.Key == name || string(r.GrantKey()) == name) {
+			return r, true
+		}
+	}
+	return secret.Requirement{}, false
 }

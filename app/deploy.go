@@ -157,7 +157,7 @@ func (s *Service) deploy(ctx context.Context, tx Tx, actor team.Actor, reg Regis
 func (s *Service) ask(actor team.Actor, a App, v Version, grants secret.Grants, keepRevoked bool, out *Deployment) []change {
 	var changes []change
 	mayGrant, note := actor.Can(team.AllowGrant), fmt.Sprintf("deployed in version %d", v.Number)
-	for _, key := range v.Secrets() {
+	for _, key := range v.Asks() {
 		g, asked := grants[key]
 		revoked := g.State == secret.GrantRevoked
 		if !asked {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,7 +65,7 @@ func (s *Service) Approve(ctx context.Context, actor team.Actor, appID string, w
 			}
 			before := g
 			if w.SourceKey != "" {
-				if g.SourceKey, err = sourceKey(ctx, tx, actor, w.SourceKey); err != nil {
+				if g.SourceKey, err = source(ctx, tx, actor, versions, g, w.SourceKey); err != nil {
 					return nil, err
 				}
 			}
@@ -180,21 +181,62 @@ func asked(a App, versions []Version, grants secret.Grants, name string) (secret
 	if g, ok := grants[key]; ok {
 		return g, nil
 	}
+	for _, v := range versions {
+		if r, ok := v.integration(name); ok {
+			key = r.GrantKey()
+		}
+	}
+	if g, ok := grants[key]; ok {
+		return g, nil
+	}
 	var declared []envvar.Key
 	for _, v := range versions {
-		if slices.Contains(v.Secrets(), key) {
+		if slices.Contains(v.Asks(), key) {
 			// A release that knew no grants registered this version.
 			return secret.Grant{
 				AppID: a.ID, Key: key, SourceKey: key,
 				RequestedBy: v.CreatedBy, RequestedVersionID: v.ID, RequestedVersion: v.Number, RequestedAt: v.CreatedAt,
 			}, nil
 		}
-		declared = append(declared, v.Secrets()...)
+		declared = append(declared, v.Asks()...)
 	}
-	if _, err := envvar.ParseKey(name); err != nil {
+	if _, err := envvar.ParseKey(name); err != nil && !strings.Contains(name, ".") {
 		return secret.Grant{}, problem.Invalid("keys", "%v", err)
 	}
+	if !secret.PlainText(name) || len(name) > 128 {
+		return secret.Grant{}, problem.Invalid("keys", "that is no key")
+	}
 	return secret.Grant{}, problem.Invalid("keys", "no version of %s declares %s%s", a.FullName(), name, meant(key, declared))
+}
+
+// source is what a grant is bound to: a key of the team, or for an integration
+// one of the team's accounts.
+func source(ctx context.Context, tx Tx, actor team.Actor, versions []Version, g secret.Grant, name string) (envvar.Key, error) {
+	for _, v := range versions {
+		if r, ok := v.integration(string(g.Key)); ok {
+			return account(ctx, tx, actor, r, name)
+		}
+	}
+	return sourceKey(ctx, tx, actor, name)
+}
+
+// account finds an account by its id or name at the provider that a declared
+// integration is of. The integration's own name stands for the primary one.
+func account(ctx context.Context, tx Tx, actor team.Actor, r secret.Requirement, name string) (envvar.Key, error) {
+	if name == r.Key || name == string(r.GrantKey()) {
+		return r.GrantKey(), nil
+	}
+	provider, _, _ := strings.Cut(r.Key, ".")
+	all, err := tx.Connections(ctx, actor.TeamID())
+	if err != nil {
+		return "", err
+	}
+	for _, c := range all {
+		if c.Provider == provider && (c.ID == name || c.AccountName != "" && c.AccountName == name) {
+			return envvar.Key(c.ID), nil
+		}
+	}
+	return "", problem.Invalid("source_key", "team %s has no such account at %s; `infsh integrations list` shows those that it has", actor.TeamName(), provider)
 }
 
 // sourceKey checks the name of a team's key to bind to: one that is set, so

@@ -6,6 +6,7 @@ import (
 
 	"infsh/audit"
 	"infsh/envvar"
+	"infsh/integration"
 	"infsh/secret"
 	"infsh/team"
 )
@@ -26,6 +27,8 @@ type Reader interface {
 	Grants(ctx context.Context, team, appID string) (secret.Grants, error)
 	// Keys returns the keys that are set in the team, sorted.
 	Keys(ctx context.Context, team string) ([]envvar.Key, error)
+	// Connections returns the team's integrations.
+	Connections(ctx context.Context, team string) ([]integration.Held, error)
 }
 
 // Tx is a transaction.

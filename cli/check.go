@@ -111,8 +111,20 @@ func needed(item api.CheckItem) string {
 
 func stateOf(item api.CheckItem) string {
 	switch {
-	case item.Kind == api.CheckIntegration || item.State == api.StateUnavailable:
+	case item.State == api.StateUnavailable:
 		return "not available"
+	case item.Kind == api.CheckIntegration && item.State == api.StateSet:
+		return "connected"
+	case item.State == api.StateNotConnected:
+		return "not connected"
+	case item.State == api.StateNeedsScopes:
+		return "needs permissions"
+	case item.State == api.StateLapsed:
+		return "connect again"
+	case item.State == api.StateCollision:
+		return "given twice"
+	case item.Kind == api.CheckIntegration:
+		return string(item.State)
 	case item.State == api.StateRefused:
 		return "refused"
 	case item.Version > 0:
@@ -161,6 +173,9 @@ func (p *program) todo(check api.CheckResponse) []string {
 			if command := remedy(cmp.Or(item.Source, item.Key), item.StagedVersion); command != "" && item.Kind == api.CheckSecret {
 				lines = append(lines, "  "+command)
 			}
+		case api.StateNotConnected, api.StateNeedsScopes, api.StateLapsed:
+			provider, _, _ := strings.Cut(item.Key, ".")
+			lines = append(lines, "  infsh integrations connect "+provider+" --need "+item.Key)
 		case api.StateWaiting, api.StateRevoked:
 			lines = append(lines, "  infsh app approve "+check.App+" "+item.Key)
 		}

@@ -29,6 +29,7 @@ type world struct {
 	terminal terminal
 	ring     keyring
 	opened   []string
+	browse   func(url string)
 	launched []runner.Command
 	exit     int
 	// environ is what a command inherits; with real, it is really started.
@@ -68,7 +69,13 @@ func (w *world) run(args ...string) result {
 		terminal:  &w.terminal,
 		ring:      w.ring,
 		sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-		openURL:   func(url string) error { w.opened = append(w.opened, url); return nil },
+		openURL: func(url string) error {
+			w.opened = append(w.opened, url)
+			if w.browse != nil {
+				w.browse(url)
+			}
+			return nil
+		},
 	}
 	if !w.real {
 		opts.launch = func(_ context.Context, command runner.Command) (int, error) {
@@ -323,13 +330,6 @@ func TestDebugSaysWhatWasCalledAndNoMore(t *testing.T) {
 		if r.out != canary {
 			t.Errorf("stdout is %q", r.out)
 		}
-	}
-}
-
-func TestIntegrationsSayThatTheyAreNotThereYet(t *testing.T) {
-	w := newWorld(t, serve(t, nil))
-	for _, args := range [][]string{{"list"}, {"connect", "google"}, {"disconnect", "google"}} {
-		w.run(append([]string{"integrations"}, args...)...).want(t, ExitFailure, "not available in this release")
 	}
 }
 

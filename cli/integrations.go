@@ -1,26 +1,344 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"infsh/api"
+	"infsh/redact"
+)
 
 func (p *program) integrationsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "integrations",
-		Short: "OAuth services (not available in this release)",
-		Args:  cobra.ArbitraryArgs,
-		RunE:  group,
+		Short: "Connect OAuth services and service accounts",
+		Long: `Apps declare what they use of an outside service, such as google.sheets or
+x.tweet.write. The team connects an account once, and each run receives a token
+that is fresh.`,
+		Example: `  infsh integrations list --available
+  infsh integrations connect google --need google.sheets
+  infsh integrations disconnect google`,
+		Args: cobra.ArbitraryArgs,
+		RunE: group,
 	}
-	for _, sub := range []struct{ use, short string }{
-		{"list", "List integrations (not available in this release)"},
-		{"connect [PROVIDER]", "Connect an integration (not available in this release)"},
-		{"disconnect [PROVIDER]", "Disconnect an integration (not available in this release)"},
-	} {
-		cmd.AddCommand(&cobra.Command{
-			Use: sub.use, Short: sub.short, Args: cobra.MaximumNArgs(1),
-			RunE: func(*cobra.Command, []string) error {
-				return fail(ExitFailure, "Integrations are not available in this release.",
-					"For a service with a static key, use a secret: infsh secrets set OPENAI_API_KEY")
-			},
-		})
+	cmd.AddCommand(p.integrationsListCommand(), p.integrationsConnectCommand(), p.integrationsDisconnectCommand())
+	return cmd
+}
+
+func (p *program) integrationsListCommand() *cobra.Command {
+	var asJSON, available bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the team's integrations, or what can be connected",
+		Args:  NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			if available {
+				return p.listAvailable(cmd.Context(), s, asJSON)
+			}
+			list, err := s.Integrations(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return p.json(list)
+			}
+			if len(list) == 0 {
+				p.notef("There are no integrations in this team yet. What can be connected: infsh integrations list --available")
+				return nil
+			}
+			rows := [][]string{{"PROVIDER", "ACCOUNT", "TYPE", "STATUS", "PRIMARY", "RENEWED (UTC)", "ID"}}
+			for _, i := range list {
+				primary, renewed := "", "-"
+				if i.IsPrimary {
+					primary = "yes"
+				}
+				if i.RefreshedAt != nil && i.ExpiresAt != nil {
+					renewed = stamp(*i.RefreshedAt)
+				}
+				rows = append(rows, []string{i.Provider, i.AccountName, i.Type, i.Status, primary, renewed, i.ID})
+			}
+			p.table(rows)
+			for _, i := range list {
+				if i.ErrorMessage != "" {
+					p.notef("%s (%s): %s", inert(i.Provider), inert(i.AccountName), inert(i.ErrorMessage))
+				}
+			}
+			return nil
+		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	cmd.Flags().BoolVar(&available, "available", false, "list what can be connected")
+	return cmd
+}
+
+func (p *program) listAvailable(ctx context.Context, s *session, asJSON bool) error {
+	list, err := s.IntegrationConfigs(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return p.json(list)
+	}
+	rows := [][]string{{"PROVIDER", "TYPE", "WHAT", "READY"}}
+	for _, c := range list {
+		ready := "yes"
+		if !c.Available {
+			ready = "needs the team's client"
+		}
+		rows = append(rows, []string{c.Provider, c.Type, c.Name, ready})
+	}
+	p.table(rows)
+	return nil
+}
+
+func (p *program) integrationsConnectCommand() *cobra.Command {
+	var in api.IntegrationConnect
+	var paste bool
+	var fields []string
+	cmd := &cobra.Command{
+		Use:   "connect PROVIDER",
+		Short: "Connect an account, a service account or a key",
+		Long: `Connects an account of a provider, so that apps may use it.
+
+By OAuth the provider's page opens in your browser. You allow there what --need
+names, and the command goes on by itself; with --paste, or where no browser can
+be opened, it prints the address, and you paste what the last page shows. The
+team's client at the provider is set on the page Settings → Integrations, which
+also says how one is made.
+
+With --type api_key or --type service_account the key is asked for, hidden, or
+read from standard input. Other fields of the form are given with --field.`,
+		Example: `  infsh integrations connect google --need google.sheets --need google.drive
+  infsh integrations connect discord --type api_key
+  infsh integrations connect gcp --type service_account --field project_number=123456789012 < key.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			in.Provider = args[0]
+			if in.Metadata, err = typedFields(fields); err != nil {
+				return err
+			}
+			if in.Type == "" {
+				if in.Type, err = p.usualType(cmd.Context(), s, in.Provider); err != nil {
+					return err
+				}
+			}
+			if in.Type != api.IntegrationOAuth {
+				return p.connectKey(cmd.Context(), s, in)
+			}
+			return p.connectOAuth(cmd.Context(), s, in, paste || !p.hasDesktop())
+		},
+	}
+	cmd.Flags().StringVar(&in.Type, "type", "", "oauth, api_key or service_account (default the first that the provider has)")
+	cmd.Flags().StringArrayVar(&in.Capabilities, "need", nil, "what apps may do, such as google.sheets; may be given several times")
+	cmd.Flags().StringVar(&in.ID, "id", "", "an integration that gets more permissions, or is connected again")
+	cmd.Flags().StringArrayVar(&fields, "field", nil, "a further field of the form, KEY=TEXT; may be given several times")
+	cmd.Flags().BoolVar(&paste, "paste", false, "open no browser, and paste what the last page shows")
+	return cmd
+}
+
+// usualType is the way in which the provider is connected if none was named:
+// that of what is ready, first of all by an account.
+func (p *program) usualType(ctx context.Context, s *session, provider string) (string, error) {
+	all, err := s.IntegrationConfigs(ctx)
+	if err != nil {
+		return "", err
+	}
+	of := slices.DeleteFunc(all, func(c api.IntegrationConfig) bool { return c.Provider != provider })
+	if len(of) == 0 {
+		return "", fail(ExitNotFound, "No provider "+inert(provider)+" can be connected.", "What can be: infsh integrations list --available")
+	}
+	for _, c := range of {
+		if c.Type == api.IntegrationOAuth && c.Available {
+			return c.Type, nil
+		}
+	}
+	return of[0].Type, nil
+}
+
+func typedFields(fields []string) (map[string]*api.Plaintext, error) {
+	out := map[string]*api.Plaintext{}
+	for _, f := range fields {
+		name, text, ok := strings.Cut(f, "=")
+		if !ok {
+			return nil, Usage("--field is KEY=TEXT, such as project_number=123456789012")
+		}
+		out[name] = api.NewPlaintext(redact.NewValue(text))
+	}
+	return out, nil
+}
+
+func (p *program) connectKey(ctx context.Context, s *session, in api.IntegrationConnect) error {
+	var text string
+	var err error
+	if p.terminal.in {
+		text, err = p.askHidden(ctx, "Key or token (not shown): ")
+	} else {
+		text, err = p.readAll(64 << 10)
+	}
+	if err != nil {
+		return err
+	}
+	in.APIKey = api.NewPlaintext(redact.NewValue(text))
+	made, err := s.ConnectIntegration(ctx, in)
+	if err != nil {
+		return err
+	}
+	if made.Integration == nil {
+		return errors.New("the server did not say what was connected")
+	}
+	p.notef("Connected %s (%s).", inert(made.Integration.DisplayName), inert(made.Integration.AccountName))
+	return nil
+}
+
+// connectWait is how long an authorization waits for its person.
+const connectWait = 10 * time.Minute
+
+// connectOAuth leads a person to the provider, and hands in what came back: by
+// a listener on this machine, to which the server leads the browser on, or by
+// what the person pastes.
+func (p *program) connectOAuth(ctx context.Context, s *session, in api.IntegrationConnect, paste bool) error {
+	var answers <-chan url.Values
+	if !paste {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		in.Port = listener.Addr().(*net.TCPAddr).Port
+		var stop func()
+		answers, stop = receive(listener)
+		defer stop()
+	}
+	begun, err := s.ConnectIntegration(ctx, in)
+	if err != nil {
+		return err
+	}
+	if !isWebURL(begun.AuthURL) {
+		return errors.New("the server gave an address that is no web address")
+	}
+	p.notef("Open this address, and allow what it asks for:\n\n  %s\n", begun.AuthURL)
+	var answer url.Values
+	if paste {
+		if answer, err = p.pastedAnswer(ctx); err != nil {
+			return err
+		}
+	} else {
+		if p.openURL(begun.AuthURL) == nil {
+			p.notef("The page opens in your browser. Waiting …")
+		}
+		waiting, cancel := context.WithTimeout(ctx, connectWait)
+		defer cancel()
+		for answer == nil {
+			select {
+			case got := <-answers:
+				// What another page sends here is not what was begun.
+				if got.Get("state") == begun.State {
+					answer = got
+				}
+			case <-waiting.Done():
+				return fail(ExitFailure, "Nothing came back from the provider within ten minutes, so nothing was connected.")
+			}
+		}
+	}
+	made, err := s.CompleteIntegration(ctx, api.IntegrationComplete{
+		State: api.NewPlaintext(redact.NewValue(begun.State)), Code: api.NewPlaintext(redact.NewValue(answer.Get("code"))), Issuer: answer.Get("iss"), Error: answer.Get("error"),
+	})
+	if err != nil {
+		return err
+	}
+	p.notef("Connected %s (%s).", inert(made.DisplayName), inert(made.AccountName))
+	return nil
+}
+
+// pastedAnswer reads what the server's page shows, or a mere code.
+func (p *program) pastedAnswer(ctx context.Context) (url.Values, error) {
+	var text string
+	var err error
+	if p.terminal.in {
+		text, err = p.askHidden(ctx, "Paste what the last page shows (not shown): ")
+	} else {
+		text, err = p.readAll(16 << 10)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text = strings.TrimSpace(text)
+	if q, err := url.ParseQuery(text); err == nil && (q.Has("code") || q.Has("error")) {
+		return q, nil
+	}
+	return url.Values{"code": {text}}, nil
+}
+
+// receive takes what the browser brings back. It tells the person that they may
+// close the page, whatever it was.
+func receive(listener net.Listener) (<-chan url.Values, func()) {
+	answers := make(chan url.Values, 8)
+	server := &http.Server{
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 32 << 10,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Referrer-Policy", "no-referrer")
+			if r.Method != http.MethodGet || r.URL.Path != "/" {
+				http.NotFound(w, r)
+				return
+			}
+			select {
+			case answers <- r.URL.Query():
+			default:
+			}
+			_, _ = w.Write([]byte("The command line has it now. You can close this page.\n"))
+		}),
+	}
+	go func() { _ = server.Serve(listener) }()
+	return answers, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = server.Shutdown(ctx) // The last page may be on its way still.
+	}
+}
+
+func (p *program) integrationsDisconnectCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "disconnect PROVIDER|ID",
+		Short: "Disconnect an account, and remove its tokens",
+		Long: `Disconnects an account and removes its tokens here and, where the provider offers
+that, revokes them there. Apps that require it do not run any more.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !yes && !p.terminal.in {
+				return Usage("disconnecting needs --yes, since there is no terminal to ask on")
+			}
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			if !yes && !p.confirm("Disconnect "+args[0]+"? Apps that require it do not run any more.") {
+				return fail(ExitFailure, "Nothing was disconnected.")
+			}
+			if err := s.DisconnectIntegration(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			p.notef("Disconnected %s.", inert(args[0]))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "disconnect without asking")
 	return cmd
 }

@@ -116,10 +116,10 @@ func (d *DB) guess(wanted []recordQuery) (runs []ahead, teams []*expected, err e
 	byID, now := map[string]*expected{}, time.Now()
 	for i, w := range wanted {
 		disclosure, revision, ok := d.disclosures.last(w.runQuery)
-		if !ok || w.revision != 0 && w.revision != revision {
+		if !ok || w.begun.Revision != 0 && w.begun.Revision != revision || w.begun.Holds(disclosure) {
 			continue
 		}
-		e := secret.Concluded(w.begun, disclosure, nil)
+		e := secret.Concluded(w.begun.Entry, disclosure, nil)
 		if _, _, event := webhook.EventOf(e); event {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"infsh/audit"
 	"infsh/db"
 	"infsh/db/dbtest"
+	"infsh/integration"
 	"infsh/redact"
 	"infsh/secret"
 	"infsh/team"
@@ -43,11 +44,16 @@ func newRunner(t *testing.T, d *dbtest.Database, name string) runner {
 func (r runner) run(ctx context.Context, d *db.DB, runID string) error {
 	begun := audit.By(r.actor, team.ResolveApp, "demo", audit.Allowed)
 	begun.RunID = runID
-	got, err := d.Secrets().RecordRun(ctx, r.id, r.actor.TeamName(), "demo", "", 0, begun)
+	got, err := d.Secrets().RecordRun(ctx, r.id, r.actor.TeamName(), "demo", "", deciding(begun))
 	if err == nil && len(got.Given) != 1 {
 		err = fmt.Errorf("it is given %d secrets", len(got.Given))
 	}
 	return err
+}
+
+// deciding is a run that makes the decision with the catalogue of the program.
+func deciding(begun audit.Entry) secret.Begun {
+	return secret.Begun{Entry: begun, Decide: func(data secret.RunData) *secret.Disclosure { return data.Decide(integration.BuiltIn()) }}
 }
 
 // verified checks a chain, and returns how often each run stands in it.

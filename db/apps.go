@@ -10,6 +10,7 @@ import (
 	"infsh/app"
 	"infsh/audit"
 	"infsh/envvar"
+	"infsh/integration"
 	"infsh/problem"
 	"infsh/secret"
 )
@@ -76,6 +77,12 @@ var selectApps = `SELECT a.id, a.team_id, a.namespace, a.name, a.description, a.
 	FROM apps a JOIN app_versions v ON v.team_id = a.team_id AND v.app_id = a.id AND v.id = a.version_id
 	LEFT JOIN users u ON u.id = v.created_by
 	WHERE a.team_id = ?`
+
+// Connections implements app.Reader.
+func (t appTx) Connections(ctx context.Context, team string) ([]integration.Held, error) {
+	all, err := connections(ctx, t.q, []string{team})
+	return all[team], err
+}
 
 func (t appTx) AppendAudit(ctx context.Context, e audit.Entry) error {
 	return appendAudit(ctx, t.q, e)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"infsh/db"
 	"infsh/db/dbtest"
 	"infsh/envelope"
+	"infsh/integration"
 	"infsh/redact"
 	"infsh/secret"
 	"infsh/team"
@@ -190,6 +192,14 @@ func fill(t testing.TB, d *dbtest.Database, kek *envelope.KEK) team.Actor {
 	if _, _, err := hooks.Create(t.Context(), owner, webhook.New{URL: "https://hooks.example.com/", Events: []string{"secret.updated"}}); err != nil {
 		t.Fatal(err)
 	}
+	links := integration.NewService(d.Integrations(), kek, integration.BuiltIn(), nil, slog.New(slog.DiscardHandler))
+	if _, err := links.SetClient(t.Context(), owner, "google", "client", redact.NewValue(canary)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := links.Connect(t.Context(), owner, integration.Typed{Provider: "notion", Type: integration.APIKey, Fields: map[string]redact.Value{"token": redact.NewValue(canary)}}); err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Exec(t, d, "INSERT INTO integration_flows (state_hash, id, team_id, user_id, holder, provider, type, scopes, integration_id, verifier, redirect, port, created_at, expires_at) VALUES (?, 'f', ?, '', '', '', '', '', '', ?, '', 0, 1, 1)", []byte{1}, owner.TeamID(), []byte{2})
 	if err := d.AppendAudit(t.Context(), audit.Entry{Action: audit.ActLogin, ActorName: "nobody", Outcome: audit.Failed}); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ import (
 )
 
 // ofARun are the tables that the answer to a run, or its key, is made of.
-var ofARun = []string{"teams", "memberships", "api_keys", "apps", "app_versions", "app_grants", "secrets", "secret_versions"}
+var ofARun = []string{"teams", "memberships", "api_keys", "apps", "app_versions", "app_grants", "secrets", "secret_versions", "integrations", "integration_values"}
 
 // Whoever changes any column of any row that a run's answer is made of changes
 // the team's revision, and no other team's.
@@ -61,7 +61,7 @@ func TestEachRowOfARunHasItsRevision(t *testing.T) {
 					continue // a team with another id is another team
 				}
 				exec("BEGIN")
-				want := table != "api_keys" || c.Name != "last_used_at"
+				want := (table != "api_keys" || c.Name != "last_used_at") && c.Name != "leased_until"
 				if got := changes(fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s", table, c.Name, another(d, c), first(d, table, owner.TeamID()))); got != want {
 					t.Errorf("a change of %s.%s changes the revision: %v, want %v", table, c.Name, got, want)
 				}
@@ -175,7 +175,7 @@ func TestKeptAnswersAreThoseOfTheDatabase(t *testing.T) {
 
 		answers := func(d *db.DB) string {
 			t.Helper()
-			run, runErr := d.Secrets().RecordRun(t.Context(), acme.ID, "acme", "demo", "", 0, audit.By(owner, team.ResolveApp, "acme/demo", audit.Allowed))
+			run, runErr := d.Secrets().RecordRun(t.Context(), acme.ID, "acme", "demo", "", deciding(audit.By(owner, team.ResolveApp, "acme/demo", audit.Allowed)))
 			key, membership, keyErr := d.Auth().Key(t.Context(), hash[:], "")
 			return fmt.Sprintf("%+v\n%v\n%+v\n%+v\n%v", run, runErr, key, membership, keyErr)
 		}
@@ -206,7 +206,9 @@ func TestKeptAnswersAreThoseOfTheDatabase(t *testing.T) {
 			entries := dbtest.Count(t, d, "SELECT count(*) FROM audit_entries")
 			dbtest.Exec(t, d, change)
 			if known {
-				_, err := d.Secrets().RecordRun(t.Context(), acme.ID, "acme", "demo", "", revision, audit.By(owner, team.ResolveApp, "acme/demo", audit.Allowed))
+				begun := deciding(audit.By(owner, team.ResolveApp, "acme/demo", audit.Allowed))
+				begun.Revision = revision
+				_, err := d.Secrets().RecordRun(t.Context(), acme.ID, "acme", "demo", "", begun)
 				if written := dbtest.Count(t, d, "SELECT count(*) FROM audit_entries") - entries; !errors.Is(err, secret.ErrMoved) || written != 0 {
 					t.Errorf("after %s a run at the revision before it is answered %v, and %d entries are written", change, err, written)
 				}

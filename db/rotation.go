@@ -141,7 +141,8 @@ func (t rotationTx) CountTeamsNotWrappedBy(ctx context.Context, kekID string) (n
 
 func (t rotationTx) CountVersionsRotatedBefore(ctx context.Context, at time.Time) (n int, err error) {
 	err = t.q.get(ctx, &n, `SELECT (SELECT count(*) FROM secret_versions v JOIN teams t ON t.id = v.team_id WHERE t.dek_rotated_at < ?)
-		+ (SELECT count(*) FROM webhook_secrets v JOIN teams t ON t.id = v.team_id WHERE t.dek_rotated_at < ?)`, micros(at), micros(at))
+		+ (SELECT count(*) FROM webhook_secrets v JOIN teams t ON t.id = v.team_id WHERE t.dek_rotated_at < ?)
+		+ (SELECT count(*) FROM integration_values v JOIN teams t ON t.id = v.team_id WHERE t.dek_rotated_at < ?)`, micros(at), micros(at), micros(at))
 	return n, err
 }
 
@@ -151,24 +152,29 @@ const notSealedBy = "(substr(v.value, 1, 5) <> ? OR substr(v.hint, 1, 5) <> ?)"
 
 func (t rotationTx) VersionsNotSealedBy(ctx context.Context, teamID string, prefix []byte, after rotation.Version, limit int) ([]rotation.Version, error) {
 	var rows []struct {
-		SecretID string     `db:"secret_id"`
-		Key      envvar.Key `db:"key"`
-		Number   int64      `db:"version"`
-		Value    []byte     `db:"value"`
-		Hint     []byte     `db:"hint"`
-		Webhook  bool       `db:"webhook"`
+		SecretID string        `db:"secret_id"`
+		Key      envvar.Key    `db:"key"`
+		Number   int64         `db:"version"`
+		Value    []byte        `db:"value"`
+		Hint     []byte        `db:"hint"`
+		Of       rotation.What `db:"of_what"`
 	}
-	// Ids are unique among secrets and webhooks together.
+	// Ids are unique among all of them together.
 	err := t.q.list(ctx, &rows, `SELECT * FROM (
-			SELECT v.secret_id, s.key, v.version, v.value, v.hint, FALSE AS webhook
+			SELECT v.secret_id, s.key, v.version, v.value, v.hint, 'secret-value' AS of_what
 			FROM secret_versions v JOIN secrets s ON s.id = v.secret_id AND s.team_id = v.team_id
 			WHERE v.team_id = ? AND `+notSealedBy+` AND (v.secret_id > ? OR (v.secret_id = ? AND v.version > ?))
 			UNION ALL
-			SELECT v.webhook_id, v.webhook_id, v.version, v.value, v.value, TRUE
+			SELECT v.webhook_id, v.webhook_id, v.version, v.value, v.value, 'webhook-secret'
 			FROM webhook_secrets v
 			WHERE v.team_id = ? AND substr(v.value, 1, 5) <> ? AND (v.webhook_id > ? OR (v.webhook_id = ? AND v.version > ?))
+			UNION ALL
+			SELECT v.owner_id, v.owner_id, v.version, v.value, v.value, 'integration-token'
+			FROM integration_values v
+			WHERE v.team_id = ? AND substr(v.value, 1, 5) <> ? AND (v.owner_id > ? OR (v.owner_id = ? AND v.version > ?))
 		) AS sealed ORDER BY secret_id, version LIMIT ?`,
 		teamID, prefix, prefix, after.SecretID, after.SecretID, after.Number,
+		teamID, prefix, after.SecretID, after.SecretID, after.Number,
 		teamID, prefix, after.SecretID, after.SecretID, after.Number, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the versions to seal anew: %w", err)
@@ -182,7 +188,8 @@ func (t rotationTx) VersionsNotSealedBy(ctx context.Context, teamID string, pref
 
 func (t rotationTx) CountVersionsNotSealedBy(ctx context.Context, teamID string, prefix []byte) (n int, err error) {
 	err = t.q.get(ctx, &n, "SELECT (SELECT count(*) FROM secret_versions v WHERE v.team_id = ? AND "+notSealedBy+`)
-		+ (SELECT count(*) FROM webhook_secrets v WHERE v.team_id = ? AND substr(v.value, 1, 5) <> ?)`, teamID, prefix, prefix, teamID, prefix)
+		+ (SELECT count(*) FROM webhook_secrets v WHERE v.team_id = ? AND substr(v.value, 1, 5) <> ?)
+		+ (SELECT count(*) FROM integration_values v WHERE v.team_id = ? AND substr(v.value, 1, 5) <> ?)`, teamID, prefix, prefix, teamID, prefix, teamID, prefix)
 	return n, err
 }
 
@@ -202,7 +209,12 @@ func (t rotationTx) ReplaceDEK(ctx context.Context, kekCheck []byte, old, replac
 }
 
 func (t rotationTx) Reseal(ctx context.Context, teamID string, old rotation.Version, value, hint []byte) (bool, error) {
-	if old.Webhook {
+	switch old.Of {
+	case rotation.OfIntegration:
+		n, err := t.q.exec(ctx, "UPDATE integration_values SET value = ? WHERE team_id = ? AND owner_id = ? AND version = ? AND value = ?",
+			value, teamID, old.SecretID, old.Number, old.Value)
+		return n > 0, err
+	case rotation.OfWebhook:
 		n, err := t.q.exec(ctx, "UPDATE webhook_secrets SET value = ? WHERE team_id = ? AND webhook_id = ? AND version = ? AND value = ?",
 			value, teamID, old.SecretID, old.Number, old.Value)
 		return n > 0, err

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
-	"infsh/audit"
 	"infsh/envvar"
 	"infsh/problem"
 	"infsh/secret"
@@ -23,17 +23,16 @@ func (s *Secrets) ForRun(ctx context.Context, team, namespace, name, versionID s
 // recordQuery is the question of a run that is to be recorded.
 type recordQuery struct {
 	runQuery
-	// revision is what the team's must be; 0 for any.
-	revision int64
-	begun    audit.Entry
+	begun secret.Begun
 }
 
 // RecordRun implements secret.Store. What runs need that ask at the same time is
 // read in one statement, and their entries are one commit of the same
 // transaction. So on SQLite it is read by the connection that writes: each
 // commit empties the page caches of all the others.
-func (s *Secrets) RecordRun(ctx context.Context, team, namespace, name, versionID string, revision int64, begun audit.Entry) (*secret.Disclosure, error) {
-	return found(ctx, s.db.recorded, recordQuery{runQuery{team, namespace, name, versionID}, revision, named(begun)})
+func (s *Secrets) RecordRun(ctx context.Context, team, namespace, name, versionID string, begun secret.Begun) (*secret.Disclosure, error) {
+	begun.Entry = named(begun.Entry)
+	return found(ctx, s.db.recorded, recordQuery{runQuery{team, namespace, name, versionID}, begun})
 }
 
 // recordRuns answers a group of runs, and writes their entries.
@@ -66,10 +65,10 @@ func (d *DB) recordRuns(ctx context.Context, wanted []recordQuery) ([]answer[*se
 				decided[n] = answer[*secret.Disclosure]{value: disclosure}
 				continue
 			}
-			if errors.Is(decided[n].err, secret.ErrMoved) {
+			if errors.Is(decided[n].err, secret.ErrMoved) || w.begun.Holds(decided[n].value) {
 				continue
 			}
-			*q.entries = append(*q.entries, secret.Concluded(w.begun, decided[n].value, decided[n].err))
+			*q.entries = append(*q.entries, secret.Concluded(w.begun.Entry, decided[n].value, decided[n].err))
 		}
 		return nil
 	})
@@ -105,7 +104,7 @@ func (d *DB) decide(ctx context.Context, q querier, wanted []recordQuery) ([]ans
 	var missing []runQuery
 	var places []int
 	for i, w := range wanted {
-		if w.revision != 0 && w.revision != revisions[w.team] {
+		if w.begun.Revision != 0 && w.begun.Revision != revisions[w.team] {
 			out[i].err = secret.ErrMoved
 			continue
 		}
@@ -125,7 +124,7 @@ func (d *DB) decide(ctx context.Context, q querier, wanted []recordQuery) ([]ans
 		if out[i].err = read[n].err; out[i].err != nil {
 			continue
 		}
-		out[i].value = read[n].value.Decide()
+		out[i].value = wanted[i].begun.Decide(read[n].value)
 		if revision, ok := revisions[missing[n].team]; ok {
 			d.disclosures.put(missing[n], missing[n].team, revision, out[i].value, out[i].value.Size())
 		}
@@ -166,13 +165,16 @@ func runStatement(q querier) string {
 	WHERE g.team_id = d.team_id AND g.app_id = d.app_id AND g.key = d.key`
 }
 
-// declaredKeys completes a SELECT from run with a row for each secret in a
-// list of requirements, as InsertVersion writes it.
+// declaredKeys completes a SELECT from run with a row for each requirement in a
+// list of them, as InsertVersion writes it: under the name that its grant has
+// (secret.Requirement.GrantKey).
 func (q querier) declaredKeys(list string) string {
 	if q.dialect == postgresDialect {
-		return `r."Key" AS key FROM run, json_to_recordset(NULLIF(` + list + `, 'null')::json) AS r("Kind" text, "Key" text) WHERE r."Kind" = 'secret'`
+		return `CASE WHEN r."Kind" = 'integration' AND strpos(r."Key", '.') = 0 THEN r."Key" || '.*' ELSE r."Key" END AS key
+			FROM run, json_to_recordset(NULLIF(` + list + `, 'null')::json) AS r("Kind" text, "Key" text)`
 	}
-	return `r.value ->> 'Key' AS key FROM run CROSS JOIN json_each(` + list + `) AS r WHERE r.value ->> 'Kind' = 'secret'`
+	return `CASE WHEN r.value ->> 'Kind' = 'integration' AND instr(r.value ->> 'Key', '.') = 0 THEN (r.value ->> 'Key') || '.*' ELSE r.value ->> 'Key' END AS key
+		FROM run CROSS JOIN json_each(` + list + `) AS r`
 }
 
 // readRuns answers a group of runs.
@@ -215,5 +217,32 @@ func readRuns(ctx context.Context, q querier, wanted []runQuery) ([]answer[secre
 	if err != nil {
 		return nil, fmt.Errorf("read what runs need: %w", err)
 	}
-	return out, nil
+	return out, readConnections(ctx, q, wanted, out)
+}
+
+// readConnections adds the teams' connections to those runs that declare
+// integrations, in one more statement if there are any.
+func readConnections(ctx context.Context, q querier, wanted []runQuery, out []answer[secret.RunData]) error {
+	var teams []string
+	integrates := func(i int) bool {
+		return out[i].err == nil && slices.ContainsFunc(out[i].value.Requirements, func(r secret.Requirement) bool { return r.Kind == secret.KindIntegration })
+	}
+	for i, w := range wanted {
+		if integrates(i) {
+			teams = append(teams, w.team)
+		}
+	}
+	if len(teams) == 0 {
+		return nil
+	}
+	all, err := connections(ctx, q, distinct(teams))
+	if err != nil {
+		return err
+	}
+	for i, w := range wanted {
+		if integrates(i) {
+			out[i].value.Connections = all[w.team]
+		}
+	}
+	return nil
 }

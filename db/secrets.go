@@ -9,6 +9,7 @@ import (
 
 	"infsh/audit"
 	"infsh/envvar"
+	"infsh/integration"
 	"infsh/listing"
 	"infsh/problem"
 	"infsh/secret"
@@ -135,6 +136,12 @@ func wrappedDEK(ctx context.Context, q querier, team, lock string) (wrapped []by
 		return nil, problem.New(problem.NotFound, "Not found: this team does not exist any more.")
 	}
 	return wrapped, err
+}
+
+// Connections implements secret.Reader.
+func (t secretTx) Connections(ctx context.Context, team string) ([]integration.Held, error) {
+	all, err := connections(ctx, t.q, []string{team})
+	return all[team], err
 }
 
 func (t secretTx) Records(ctx context.Context, team string) ([]secret.Record, error) {

@@ -66,6 +66,14 @@ var tables = []table{
 		text("created_by"), integer("created_at", "updated_at"))},
 	{name: "webhook_secrets", order: "team_id, webhook_id, version", columns: columns(
 		text("team_id", "webhook_id"), integer("version"), bytes("value"), integer("expires_at"))},
+	{name: "integration_clients", order: "id", columns: columns(
+		text("id", "team_id", "provider", "type", "client_id"), integer("version"), text("created_by"), integer("created_at", "updated_at"))},
+	{name: "integrations", order: "id", columns: columns(
+		text("id", "team_id", "provider", "type", "account_id", "account_name", "scopes", "status", "problem"),
+		integer("is_primary", "version", "expires_at", "refresh_at", "refreshed_at", "failures", "leased_until"),
+		text("created_by"), integer("created_at", "updated_at"))},
+	{name: "integration_values", order: "team_id, owner_id, version", columns: columns(
+		text("team_id", "owner_id"), integer("version"), bytes("value"))},
 	{name: "audit_chains", order: "team_id", columns: columns(text("team_id"), integer("seq"), bytes("hash"))},
 	{name: "audit_entries", order: "team_id, seq", columns: columns(
 		text("team_id"), integer("seq"), text("id"), integer("at"),
@@ -77,6 +85,7 @@ var tables = []table{
 	{name: "secret_fingerprints", leftOut: "they are made anew, and a backup has nothing that could tell which values are equal"},
 	{name: "key_deliveries", leftOut: "they are read from the audit log, which is in it"},
 	{name: "delivery_positions", leftOut: "they say how far key_deliveries has read the log"},
+	{name: "integration_flows", leftOut: "an authorization waits for its person for at most ten minutes; whoever waited starts again"},
 	{name: "webhook_messages", leftOut: "what was delivered after the backup would be delivered again, days later and as news"},
 	{name: "team_changes", leftOut: "the numbers say only that something has changed since somebody looked; nobody waits for a store that is restored"},
 	{name: "team_revisions", leftOut: "the database makes the numbers itself, and what was read under the old ones is of another store"},

@@ -86,6 +86,9 @@ POST   /settings/apps/{namespace}/{name}/grants  login 404   403    ok    ok    
 POST   /settings/apps/{namespace}/{name}/current login 404   ok     ok    ok    login   login  login  login login login
 POST   /settings/apps/{namespace}/{name}/delete  login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/integrations                    login ok    ok     ok    ok    login   login  login  login login login
+GET    /settings/integrations/callback           404   404   404    404   404   404     404    404    404   404   404
+GET    /settings/integrations/{provider}         login ok    ok     ok    ok    login   login  login  login login login
+POST   /settings/integrations/{provider}         login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys/{id}                    login 404   404    ok    ok    login   login  login  login login login
@@ -183,17 +186,19 @@ POST   /api/apps/{id}/grants/approve             401   404   403    ok    ok    
 POST   /api/apps/{id}/grants/revoke              401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/apps/{namespace}/{name}/why/{key}    401   404   ok     ok    ok    401     403    ok     ok    ok    401
 POST   /api/integrations/check                   401   ok    ok     ok    ok    401     403    ok     ok    ok    401
-POST   /api/integrations                         401   501   403    501   501   401     403    403    501   501   401
-GET    /api/integrations/{provider}              401   404   404    404   404   401     403    403    404   404   401
-DELETE /api/integrations/{provider}              401   404   403    404   404   401     403    403    404   404   401
+POST   /api/integrations                         401   412   403    ok    ok    401     403    403    ok    ok    401
+POST   /api/integrations/complete                401   404   403    404   404   401     403    403    404   404   401
+GET    /api/integrations/{provider}              401   404   ok     ok    ok    401     403    403    ok    ok    401
+DELETE /api/integrations/{provider}              401   404   403    ok    ok    401     403    403    ok    ok    401
 POST   /api/credentials/list                     401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/credentials/available                401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/credentials/configs                  401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/credentials/capabilities             401   ok    ok     ok    ok    401     403    403    ok    ok    401
 POST   /api/credentials/check                    401   ok    ok     ok    ok    401     403    ok     ok    ok    401
-POST   /api/credentials                          401   501   403    501   501   401     403    403    501   501   401
-GET    /api/credentials/{provider}               401   404   404    404   404   401     403    403    404   404   401
-DELETE /api/credentials/{provider}               401   404   403    404   404   401     403    403    404   404   401
+POST   /api/credentials                         401   412   403    ok    ok    401     403    403    ok    ok    401
+POST   /api/credentials/complete                401   404   403    404   404   401     403    403    404   404   401
+GET    /api/credentials/{provider}              401   404   ok     ok    ok    401     403    403    ok    ok    401
+DELETE /api/credentials/{provider}              401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/activity                             401   ok    403    ok    ok    401     403    ok     ok    ok    401
 POST   /api/activity/export                      401   ok    403    ok    ok    401     403    ok     ok    ok    401
 POST   /api/webhooks/list                        401   ok    403    ok    ok    401     403    ok     ok    ok    401
@@ -250,6 +255,9 @@ var calls = map[string]struct{ path, body string }{
 	"GET /settings/apps/{namespace}/{name}":         {path: "/settings/apps/acme/summarizer"},
 	"POST /settings/apps/{namespace}/{name}/grants": {path: "/settings/apps/acme/summarizer/grants", body: "key=FAL_KEY&act=revoke"},
 	"POST /settings/apikeys":                        {body: "name=laptop&preset=runner"},
+	"GET /settings/integrations/callback":           {path: "/settings/integrations/callback?state=guessed&code=guessed"},
+	"GET /settings/integrations/{provider}":         {path: "/settings/integrations/notion"},
+	"POST /settings/integrations/{provider}":        {path: "/settings/integrations/notion", body: "do=disconnect&account=$integration"},
 	"POST /settings/apikeys/{id}":                   {path: "/settings/apikeys/$key", body: "_method=DELETE"},
 	"POST /settings/members/policy":                 {body: "members_may_edit=on"},
 	"POST /settings/activity/export":                {body: "format=csv&kind=secret&person=ada"},
@@ -342,12 +350,14 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/apikeys/list":                        {},
 	"POST /api/integrations/list":                   {},
 	"POST /api/integrations":                        {body: `{"provider":"google","type":"oauth"}`},
-	"GET /api/integrations/{provider}":              {path: "/api/integrations/google"},
-	"DELETE /api/integrations/{provider}":           {path: "/api/integrations/google"},
+	"GET /api/integrations/{provider}":              {path: "/api/integrations/notion"},
+	"DELETE /api/integrations/{provider}":           {path: "/api/integrations/notion"},
+	"POST /api/integrations/complete":               {body: `{"state":"guessed","code":"guessed"}`},
 	"POST /api/credentials/list":                    {},
 	"POST /api/credentials":                         {body: `{"provider":"google","type":"oauth"}`},
-	"GET /api/credentials/{provider}":               {path: "/api/credentials/google"},
-	"DELETE /api/credentials/{provider}":            {path: "/api/credentials/google"},
+	"GET /api/credentials/{provider}":               {path: "/api/credentials/notion"},
+	"DELETE /api/credentials/{provider}":            {path: "/api/credentials/notion"},
+	"POST /api/credentials/complete":                {body: `{"state":"guessed","code":"guessed"}`},
 
 	"POST /settings/apps/{namespace}/{name}/current": {path: "/settings/apps/acme/summarizer/current", body: "version=$version"},
 	"POST /settings/apps/{namespace}/{name}/delete":  {path: "/settings/apps/acme/summarizer/delete"},
@@ -506,6 +516,7 @@ func TestAccess(t *testing.T) {
 			}
 		}
 	}
+	w.connectOverTheAPI()
 	w.checkAnswered()
 }
 

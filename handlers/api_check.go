@@ -58,11 +58,14 @@ func checkJSON(report secret.Report, unused []envvar.Key) api.CheckResponse {
 	out := api.CheckResponse{App: report.App, Satisfied: report.Satisfied(), Errors: requirementErrors(report.Blocking(), report.TeamName), Items: []api.CheckItem{}, Unused: []string{}}
 	for _, item := range report.Items {
 		c := api.CheckItem{Key: item.Key, Kind: string(item.Kind), Optional: item.Optional, State: api.CheckState(item.State), Version: item.Version, StagedVersion: item.StagedVersion}
-		if item.Kind == secret.KindSecret && report.App != "" {
+		if report.App != "" {
 			c.Grant = cmp.Or(string(item.Grant.State), string(secret.NotGranted))
 		}
 		if item.Grant.Bound() {
 			c.Source = string(item.Source())
+		}
+		if item.Kind == secret.KindIntegration && item.Link.Connection.ID != "" {
+			c.Account, c.Env = item.Link.Connection.Name(), item.Link.Names
 		}
 		if item.State != secret.Set {
 			c.Message, c.URL = item.Message(report.TeamName), item.ActionURL()
@@ -81,6 +84,22 @@ func checkJSON(report secret.Report, unused []envvar.Key) api.CheckResponse {
 	return out
 }
 
+// integrationError is what is wrong with a declared integration, and what to do.
+func integrationError(item secret.Item) (api.RequirementType, api.Action) {
+	action := api.Action{Type: api.ActionConnect, Provider: item.Link.Provider, ProviderName: item.Link.Name, URL: item.ActionURL()}
+	if action.Provider == "" {
+		action.Provider, _, _ = strings.Cut(item.Key, ".")
+	}
+	if item.State != secret.NeedsScopes {
+		return api.RequirementIntegration, action
+	}
+	action.Type, action.Scopes, action.ScopeDescriptions = api.ActionAddScopes, item.Link.Lacking, map[string]string{}
+	for _, scope := range item.Link.Lacking {
+		action.ScopeDescriptions[scope] = item.Link.Words
+	}
+	return api.RequirementScope, action
+}
+
 // requirementErrors are what the SDK and the runner read.
 func requirementErrors(items []secret.Item, teamName string) []api.RequirementError {
 	out := make([]api.RequirementError, 0, len(items))
@@ -88,8 +107,7 @@ func requirementErrors(items []secret.Item, teamName string) []api.RequirementEr
 		e := api.RequirementError{Type: api.RequirementType(item.Kind), Key: item.Key, Message: item.Message(teamName), State: api.CheckState(item.State), StagedVersion: item.StagedVersion}
 		e.Action = api.Action{Type: api.ActionAddSecret, URL: item.ActionURL()}
 		if item.Kind == secret.KindIntegration {
-			e.Action.Type = api.ActionConnect
-			e.Action.Provider, _, _ = strings.Cut(item.Key, ".")
+			e.Type, e.Action = integrationError(item)
 		}
 		out = append(out, e)
 	}

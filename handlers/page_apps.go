@@ -120,14 +120,18 @@ func (s *server) appCheck(report secret.Report, v secret.AppVersion, place strin
 			Key: item.Key, Description: item.Description, Integration: item.Kind == secret.KindIntegration, Optional: item.Optional,
 			State: views.KeyState(item.State), Version: int(item.Version), Place: place,
 		}
-		if item.Kind == secret.KindSecret {
-			shown.Grant, shown.Propose = cmp.Or(string(item.Grant.State), string(secret.NotGranted)), string(item.Binding())
-			for _, step := range item.Steps(v, report.TeamName) {
-				shown.Steps = append(shown.Steps, views.CheckStep{OK: step.OK, Text: step.Text, Todo: step.Todo})
-			}
+		shown.Grant, shown.Propose = cmp.Or(string(item.Grant.State), string(secret.NotGranted)), string(item.Binding())
+		for _, step := range item.Steps(v, report.TeamName) {
+			shown.Steps = append(shown.Steps, views.CheckStep{OK: step.OK, Text: step.Text, Todo: step.Todo})
 		}
-		if item.Grant.Bound() {
+		switch {
+		case item.Kind == secret.KindIntegration && item.Link.Connection.ID != "":
+			shown.Source, shown.Version = item.Link.Connection.Name(), 0
+		case item.Kind == secret.KindSecret && item.Grant.Bound():
 			shown.Source = string(item.Source())
+		}
+		if item.Kind == secret.KindIntegration && item.State != secret.Set && item.Grant.State == secret.Granted {
+			shown.FixURL = item.ActionURL()
 		}
 		if item.State != secret.Set {
 			// The page has a line of its own for each near miss.
@@ -210,31 +214,4 @@ func countSecrets(v app.Version) int {
 		}
 	}
 	return n
-}
-
-func (s *server) integrationsPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
-	p, err := s.chrome(w, r, session)
-	if err != nil {
-		return err
-	}
-	apps, err := s.Apps.List(r.Context(), session.Actor)
-	if err != nil {
-		return err
-	}
-	var model views.Integrations
-	for _, a := range apps {
-		for _, req := range a.Current.Requirements {
-			if req.Kind != secret.KindIntegration {
-				continue
-			}
-			i := slices.IndexFunc(model.Declared, func(n views.IntegrationNeed) bool { return n.Key == req.Key })
-			if i < 0 {
-				model.Declared = append(model.Declared, views.IntegrationNeed{Key: req.Key})
-				i = len(model.Declared) - 1
-			}
-			model.Declared[i].Apps = append(model.Declared[i].Apps, views.AppRef{Name: a.FullName(), Optional: req.Optional})
-		}
-	}
-	s.render(w, r, http.StatusOK, views.IntegrationsPage(p, model))
-	return nil
 }

@@ -39,7 +39,7 @@ func TestProblemsOfPrograms(t *testing.T) {
 		{"long headers", "GET", "/api/me", "", api.TitleHeaderTooLarge, 431, []string{"X-Long", strings.Repeat("x", 40<<10)}},
 		{"a long address", "GET", "/api/me?q=" + strings.Repeat("x", 40<<10), "", api.TitleHeaderTooLarge, 431, nil},
 		{"another site", "POST", "/api/secrets", "{}", api.TitleCrossOrigin, 403, []string{"Origin", "https://evil.example"}},
-		{"what is not offered yet", "POST", "/api/credentials", `{"provider":"google","type":"oauth"}`, api.TitleNotImplemented, 501, nil},
+		{"what is not offered", "POST", w.ids.Replace("/api/apps/$app/license"), `{}`, api.TitleNotImplemented, 501, nil},
 	} {
 		r := request(c.method, c.path, c.body, c.header...)
 		w.present(r, w.actors["owner"])

@@ -167,6 +167,12 @@ const (
 	flashTested    flashKind = "webhook_tested"
 	flashUnhooked  flashKind = "webhook_deleted"
 
+	flashLinked   flashKind = "integration_connected"
+	flashUnlinked flashKind = "integration_disconnected"
+	flashKept     flashKind = "integration_not_revoked"
+	flashPrimary  flashKind = "integration_primary"
+	flashClient   flashKind = "integration_client"
+
 	flashSignIn    flashKind = "signed_out_there"
 	flashApp       flashKind = "app_added"
 	flashNoApp     flashKind = "app_removed"
@@ -219,6 +225,12 @@ var flashWords = map[flashKind]string{
 	flashNoTwins:   "None of your other teams in which you may reveal holds the value of %s.",
 	flashTested:    "A test is on its way. Reload the page to see whether it arrived.",
 	flashUnhooked:  "The webhook was deleted.",
+
+	flashLinked:   "%s is connected.",
+	flashUnlinked: "%s was disconnected, and its tokens were revoked.",
+	flashKept:     "%s was disconnected. Its tokens were removed here; revoke the access at the provider too.",
+	flashPrimary:  "Apps receive %s now.",
+	flashClient:   "The client was saved. Connect an account now.",
 
 	flashSignIn:    "You are signed out there.",
 	flashApp:       "The authenticator app is on.",

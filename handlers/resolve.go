@@ -59,7 +59,12 @@ func (s *server) hand(w http.ResponseWriter, r *http.Request, resolve func(conte
 	}
 	for _, in := range resolved.Env {
 		out.Env[string(in.Key)] = api.NewPlaintext(in.Value)
-		out.Secrets = append(out.Secrets, api.ResolvedSecret{Key: string(in.Key), Version: in.Version})
+		if in.Integration == "" {
+			out.Secrets = append(out.Secrets, api.ResolvedSecret{Key: string(in.Key), Version: in.Version})
+		}
+	}
+	for _, i := range resolved.Integrations {
+		out.Integrations = append(out.Integrations, api.ResolvedIntegration{Key: i.Key, Provider: i.Connection.Provider, ID: i.Connection.ID, ExpiresAt: optionalTime(i.Connection.ExpiresAt)})
 	}
 	out.MissingOptional = append(out.MissingOptional, resolved.MissingOptional...)
 	return writeRevealed(w, http.StatusOK, out)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"infsh/auth"
+	"infsh/integration"
 	"infsh/team"
 )
 
@@ -145,6 +146,9 @@ func (s *server) routes() []route {
 		pg("POST", "/settings/apps/{namespace}/{name}/current", s.makeCurrentForm),
 		pg("POST", "/settings/apps/{namespace}/{name}/delete", s.deleteAppForm),
 		pg("GET", "/settings/integrations", s.integrationsPage),
+		pub("GET", integration.CallbackPath, s.integrationCallback),
+		pg("GET", "/settings/integrations/{provider}", s.integrationPage),
+		pg("POST", "/settings/integrations/{provider}", s.integrationForm),
 		pg("GET", "/settings/apikeys", s.apiKeysPage),
 		sure("/settings/apikeys", "make an API key", s.createAPIKeyForm),
 		sure("/settings/apikeys/{id}", "change an API key", s.changeAPIKeyForm),

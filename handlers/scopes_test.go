@@ -71,6 +71,7 @@ GET    /api/integrations/configs     integrations:read
 GET    /api/integrations/capabilities integrations:read
 POST   /api/integrations/check       apps:read
 POST   /api/integrations             integrations:write
+POST   /api/integrations/complete integrations:write
 GET    /api/integrations/{provider}  integrations:read
 DELETE /api/integrations/{provider}  integrations:write
 POST   /api/credentials/list         integrations:read
@@ -79,6 +80,7 @@ GET    /api/credentials/configs      integrations:read
 GET    /api/credentials/capabilities integrations:read
 POST   /api/credentials/check        apps:read
 POST   /api/credentials              integrations:write
+POST   /api/credentials/complete integrations:write
 GET    /api/credentials/{provider}   integrations:read
 DELETE /api/credentials/{provider}   integrations:write
 POST   /api/apikeys/list              apikeys:read

@@ -24,6 +24,7 @@ import (
 	"infsh/envelope"
 	"infsh/feed"
 	"infsh/integration"
+	"infsh/integration/oauthtest"
 	"infsh/redact"
 	"infsh/secret"
 	"infsh/sso"
@@ -61,6 +62,8 @@ type world struct {
 	code redact.Value
 	// canaries stand in no answer that is not meant to hold them.
 	canaries []string
+	// outside is a provider at which accounts are connected.
+	outside *oauthtest.Server
 	// state is a connection that compares with a copy of the first state, and
 	// goes back to it; version is what it has seen of the others' commits.
 	version    int
@@ -82,13 +85,18 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	outside := oauthtest.New(t)
+	catalogue, err := integration.BuiltIn().With("test.yaml", outside.Catalogue("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	passwords := auth.NewPasswords()
 	sessions := auth.NewSessions(d.Auth(), passwords, kek, public)
-	w := &world{t: t, d: d, publicURL: public, operator: auth.Operator("root"), actors: map[string]credentials{}, canaries: []string{"CANARY"}}
+	w := &world{t: t, d: d, outside: outside, publicURL: public, operator: auth.Operator("root"), actors: map[string]credentials{}, canaries: []string{"CANARY"}}
 	w.services = Services{
 		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()), Calls: auth.NewCalls(d.Auth()),
 		Devices: auth.NewDevices(d.Auth()), Secrets: secret.NewService(d.Secrets(), kek), Apps: app.NewService(d.Apps()),
-		Audit: audit.NewService(d), Integrations: integration.NewService(d), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
+		Audit: audit.NewService(d), Integrations: integration.NewService(d.Integrations(), kek, catalogue, public, discard), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
 		Feed: feed.New(d, discard), Entries: feed.New(d.Heads(), discard), Webhooks: webhook.NewService(d.Webhooks(), kek, webhook.Guard{}),
 	}
 	w.at = ssotest.New(t)
@@ -103,6 +111,8 @@ func newWorld(t *testing.T) *world {
 	w.handlers = New(Config{
 		PublicURL: public, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}, w.services)
+	outside.Register(w.services.Integrations.RedirectURL())
+	w.services.Secrets.WithTokens(w.services.Integrations)
 	w.populate()
 	w.keep()
 	return w
@@ -168,6 +178,13 @@ func (w *world) populate() {
 	if err := w.services.Accounts.RemoveMember(ctx, owner, removed.UserID()); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := w.services.Integrations.SetClient(ctx, owner, "google", "client-of-acme", redact.NewValue("CANARY-client-secret")); err != nil {
+		t.Fatal(err)
+	}
+	linked, err := w.services.Integrations.Connect(ctx, owner, integration.Typed{Provider: "notion", Type: integration.APIKey, Fields: map[string]redact.Value{"token": redact.NewValue("ntn-CANARY-token")}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	hook, _, err := w.services.Webhooks.Create(ctx, owner, webhook.New{URL: "https://hooks.example.com/infsh"})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +201,7 @@ func (w *world) populate() {
 	dbtest.Exec(t, w.d, "UPDATE deleted_secrets SET deleted_at = deleted_at + 3600000000")
 	w.ids = strings.NewReplacer(
 		"$deletion", deletion.ID,
-		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$webhook", hook.ID, "$bare", bare, "$app", deployed.ID,
+		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$webhook", hook.ID, "$integration", linked.ID, "$bare", bare, "$app", deployed.ID,
 		"$version", deployed.Current.ID,
 		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
 	)
@@ -349,6 +366,10 @@ var kept = []keptTable{
 	{"webhooks", "*", "team_id = ?"},
 	{"webhook_secrets", "*", "team_id = ?"},
 	{"webhook_messages", "*", "team_id = ?"},
+	{"integration_clients", "*", "team_id = ?"},
+	{"integrations", "*", "team_id = ?"},
+	{"integration_values", "*", "team_id = ?"},
+	{"integration_flows", "*", "team_id = ?"},
 	{"sessions", "token_hash, id, user_id, team_id, csrf_token, expires_at", "'' = ?"},
 	{"device_logins", "device_hash, user_code, state, user_id, team_id", "'' = ?"},
 }

@@ -335,8 +335,8 @@ func (run *dekRun) reseal(ctx context.Context, t TeamKey, dek *envelope.DEK) (st
 
 // reseal opens a version and seals it in the same place with the newest key.
 func reseal(dek *envelope.DEK, teamID string, v Version) (Version, error) {
-	if v.Webhook {
-		value, err := again(dek, envelope.WebhookSecret, teamID, v, v.Value)
+	if v.Of != OfSecret {
+		value, err := again(dek, v.Of, teamID, v, v.Value)
 		v.Value = value
 		return v, err
 	}

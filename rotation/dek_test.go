@@ -256,13 +256,17 @@ func TestEveryBinaryColumnIsKnown(t *testing.T) {
 		"sign_ons.state_hash":          "a hash",
 		"sign_ons.browser_hash":        "a hash",
 		// What is sealed under a person's own keyset, which rotate-kek wraps anew.
-		"totp_factors.wrapped_dek":    "sealed by the KEK",
-		"totp_factors.seed":           "sealed by the person's DEK, which no rotation replaces: its person makes another",
-		"passkeys.credential_id":      "public",
-		"passkeys.public_key":         "public",
-		"passkeys.aaguid":             "public",
-		"passkey_challenges.ceremony": "a random challenge, for five minutes",
-		"audit_entries.hash":          "a hash",
+		"totp_factors.wrapped_dek":     "sealed by the KEK",
+		"totp_factors.seed":            "sealed by the person's DEK, which no rotation replaces: its person makes another",
+		"passkeys.credential_id":       "public",
+		"passkeys.public_key":          "public",
+		"passkeys.aaguid":              "public",
+		"passkey_challenges.ceremony":  "a random challenge, for five minutes",
+		"audit_entries.hash":           "a hash",
+		"integration_values.value":     "sealed by the DEK, and sealed anew",
+		"integration_flows.state_hash": "a hash",
+		// Whoever waits at a provider while the team's key is replaced begins again.
+		"integration_flows.verifier": "sealed by the DEK, for ten minutes",
 	}
 	dbtest.Each(t, func(t *testing.T, d *dbtest.Database) {
 		var columns []string

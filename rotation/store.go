@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"infsh/audit"
+	"infsh/envelope"
 	"infsh/envvar"
 )
 
@@ -36,16 +37,26 @@ type TeamKey struct {
 	RotatedAt time.Time
 }
 
-// Version is a sealed version of a secret.
+// What is the purpose of something that a DEK sealed.
+type What = envelope.Purpose
+
+const (
+	OfSecret      What = envelope.SecretValue
+	OfWebhook     What = envelope.WebhookSecret
+	OfIntegration What = envelope.IntegrationToken
+)
+
+// Version is a sealed version of a secret, or what else a DEK sealed.
 type Version struct {
 	SecretID string
 	Key      envvar.Key
 	Number   int64
 	Value    []byte
 	Hint     []byte
-	// Webhook says that it is no version of a secret: SecretID and Key are the
-	// webhook's id, Value is its signing secret, and there is no Hint.
-	Webhook bool
+	// Of says what was sealed. Of what is no version of a secret, SecretID and Key
+	// are the id of the webhook, or of the integration or its client, and there is
+	// no hint.
+	Of What
 }
 
 // Reader reads one consistent snapshot.

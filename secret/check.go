@@ -76,7 +76,8 @@ func (s *Service) Check(ctx context.Context, actor team.Actor, c Checked) (Repor
 // expected adds to an app's grants those that a deployment would bring.
 func expected(grants Grants, actor team.Actor, c Checked) Grants {
 	out := Grants{}
-	for _, key := range secretKeys(c.Requirements) {
+	for _, r := range c.Requirements {
+		key := r.GrantKey()
 		g, asked := grants[key]
 		switch {
 		case c.App == "":
@@ -121,7 +122,11 @@ func (s *Service) examine(ctx context.Context, r Reader, actor team.Actor, app s
 	if err != nil {
 		return nil, err
 	}
-	items := evaluate(app, reqs, grants, held)
+	links, err := s.links(ctx, r, actor, reqs)
+	if err != nil {
+		return nil, err
+	}
+	items := evaluate(app, reqs, grants, held, links)
 	for i := range items {
 		items[i].looked = true
 	}

@@ -7,6 +7,7 @@ import (
 	"unique"
 
 	"infsh/envvar"
+	"infsh/integration"
 )
 
 // State is how a declared key stands in a team: injected, or why not.
@@ -16,8 +17,16 @@ const (
 	Set             State = "set"
 	Missing         State = "missing"
 	MissingOptional State = "missing_optional"
-	// Unavailable is an integration, which this release can't connect yet.
+	// Unavailable is an integration that this server's catalogue does not have.
 	Unavailable State = "unavailable"
+	// NotConnected, NeedsScopes and Lapsed are integrations that somebody has to
+	// connect, to let do more, or to connect again.
+	NotConnected State = "not_connected"
+	NeedsScopes  State = "needs_scopes"
+	Lapsed       State = "expired"
+	// Collides is an integration that gives a name which the app receives from
+	// elsewhere too.
+	Collides State = "collision"
 	// Waiting, Revoked and NotGranted are keys that the team has not granted
 	// to the app: not yet, not any more, and nobody has deployed the app with it.
 	Waiting    State = "waiting"
@@ -51,6 +60,8 @@ type Item struct {
 	// staged ones: the newest of them.
 	StagedVersion int64
 	NearMisses    []NearMiss
+	// Link is what is known of an integration.
+	Link Link
 	// looked tells that the secret was looked for whether granted or not.
 	looked bool
 }
@@ -61,7 +72,7 @@ func (i Item) unset() bool {
 	case Missing, MissingOptional:
 		return true
 	case Waiting, Revoked, NotGranted:
-		return i.looked && i.Version == 0
+		return i.Kind == KindSecret && i.looked && i.Version == 0
 	}
 	return false
 }
@@ -75,13 +86,14 @@ func (i Item) Blocks() bool { return !i.Optional && i.State != Set }
 // evaluate is the decision: a key is injected if the version declares it, the
 // team grants it to the app, and it is set. The resolution, the checks, the
 // app's page and Why all use it, so they can't differ. Held is by declared key.
-func evaluate(app string, declared []Requirement, grants Grants, held map[envvar.Key]Held) []Item {
+// An integration is injected if the version declares it, the team grants it to
+// the app, and has connected an account that may do what is declared.
+func evaluate(app string, declared []Requirement, grants Grants, held map[envvar.Key]Held, links Links) []Item {
 	items := make([]Item, 0, len(declared))
 	for _, req := range declared {
 		item := Item{Requirement: req, App: app}
 		if req.Kind != KindSecret {
-			item.State = Unavailable
-			items = append(items, item)
+			items = append(items, links.evaluate(item, grants))
 			continue
 		}
 		key := envvar.Key(req.Key)
@@ -108,6 +120,7 @@ func evaluate(app string, declared []Requirement, grants Grants, held map[envvar
 		}
 		items = append(items, item)
 	}
+	collide(items)
 	return items
 }
 
@@ -130,6 +143,8 @@ type Disclosure struct {
 	// WrappedDEK is the team's wrapped keyset, under which the values are sealed.
 	WrappedDEK []byte
 	Given      []Given
+	// Issued are the declared integrations that it receives values of.
+	Issued []Issued
 	// MissingOptional are declared, optional, and not set or not granted.
 	MissingOptional []string
 	// Blocking are those that keep the app from running: then nothing is given.
@@ -144,12 +159,14 @@ type Given struct {
 }
 
 // Decide makes the decision on what was read for a run.
-func (d RunData) Decide() *Disclosure {
+func (d RunData) Decide(catalogue *integration.Catalogue) *Disclosure {
 	out := &Disclosure{App: d.App, VersionID: d.VersionID, Version: d.Version, WrappedDEK: d.WrappedDEK}
-	for _, item := range evaluate(d.App, d.Requirements, d.Grants, d.Held) {
+	for _, item := range evaluate(d.App, d.Requirements, d.Grants, d.Held, Links{catalogue, d.Connections}) {
 		switch {
 		case item.Blocks():
 			out.Blocking = append(out.Blocking, item)
+		case item.State == Set && item.Kind == KindIntegration:
+			out.Issued = append(out.Issued, item.issued())
 		case item.State == Set:
 			// Teams have many names in common.
 			key, h := envvar.Key(unique.Make(item.Key).Value()), d.Held[envvar.Key(item.Key)]
@@ -171,6 +188,9 @@ func (d *Disclosure) Size() int {
 	for _, g := range d.Given {
 		n += 96 + len(g.Sealed)
 	}
+	for _, i := range d.Issued {
+		n += 512 + len(i.Sealed)
+	}
 	for _, key := range d.MissingOptional {
 		n += 16 + len(key)
 	}
@@ -185,14 +205,15 @@ func (i Item) Message(teamName string) string {
 	if i.Optional {
 		needed = "optional"
 	}
+	if text := i.linkMessage(teamName); text != "" {
+		return text
+	}
 	switch i.State {
 	case Set:
 		if i.Grant.Bound() {
 			return fmt.Sprintf("%s is set: it receives %s.", i.Key, source)
 		}
 		return fmt.Sprintf("%s is set.", i.Key)
-	case Unavailable:
-		return fmt.Sprintf("%s is an integration; this release can't connect integrations yet.", i.Key)
 	case Refused:
 		return fmt.Sprintf("It can't be injected: %v.", envvar.Key(i.Key).Permit(true))
 	case Waiting:
@@ -228,9 +249,10 @@ func (i Item) Message(teamName string) string {
 // page of the app that has to be granted the key, the Add dialog, filled in, or
 // the history of a secret that is staged.
 func (i Item) ActionURL() string {
+	if i.Kind == KindIntegration && i.Grant.State.gives() {
+		return i.linkURL()
+	}
 	switch i.State {
-	case Unavailable:
-		return "/settings/integrations"
 	case Waiting, Revoked, NotGranted:
 		return AppURL(i.App)
 	}

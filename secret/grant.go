@@ -65,7 +65,7 @@ type Grants map[envvar.Key]Grant
 func (g Grants) Stops(reqs []Requirement) []envvar.Key {
 	var out []envvar.Key
 	for _, r := range reqs {
-		if key := envvar.Key(r.Key); r.Kind == KindSecret && !r.Optional && g[key].State != Granted {
+		if key := r.GrantKey(); !r.Optional && g[key].State != Granted {
 			out = append(out, key)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"infsh/audit"
+	"infsh/integration"
 	"infsh/problem"
 	"infsh/redact"
 	"infsh/team"
@@ -71,7 +72,7 @@ func (s *Service) RecordPrinted(ctx context.Context, actor team.Actor, run Run, 
 			return err
 		}
 		for _, key := range slices.Sorted(maps.Keys(byKey)) {
-			if key != RunnerKey && !slices.ContainsFunc(v.Requirements, func(r Requirement) bool { return string(r.Key) == key }) {
+			if key != RunnerKey && !slices.ContainsFunc(v.Requirements, func(r Requirement) bool { return s.mayGive(r, key) }) {
 				return problem.Invalid("findings", "that version of the app does not declare each of these keys")
 			}
 			entry := audit.By(actor, team.ReportPrinted, run.App, audit.Allowed)
@@ -83,6 +84,15 @@ func (s *Service) RecordPrinted(ctx context.Context, actor team.Actor, run Run, 
 		}
 		return nil
 	})
+}
+
+// mayGive reports whether a name of an environment may come from a requirement.
+func (s *Service) mayGive(r Requirement, name string) bool {
+	if r.Kind == KindSecret {
+		return r.Key == name
+	}
+	capability, ok := s.catalogue.Find(r.Key)
+	return ok && slices.ContainsFunc(capability.Provider.Kinds, func(k *integration.Kind) bool { return slices.Contains(k.Names(), name) })
 }
 
 // countByKey adds up what is said of the same key and form.

@@ -30,6 +30,15 @@ type Requirement struct {
 	Secrets, Scopes []string
 }
 
+// GrantKey is the name under which the team decides about it. An integration by
+// the mere name of its provider has one that no secret can have.
+func (r Requirement) GrantKey() envvar.Key {
+	if r.Kind == KindIntegration && !strings.Contains(r.Key, ".") {
+		return envvar.Key(r.Key + ".*")
+	}
+	return envvar.Key(r.Key)
+}
+
 // Unmet is the error of a run that may not start: what is missing. No value
 // goes with it.
 type Unmet struct {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"infsh/audit"
 	"infsh/envvar"
@@ -39,6 +40,8 @@ type Resolved struct {
 	VersionID string
 	RunID     string
 	Env       []Injected
+	// Integrations are those that Env has values of.
+	Integrations []Issued
 	// MissingOptional are declared, optional, and not set or not granted.
 	MissingOptional []string
 }
@@ -50,6 +53,9 @@ type Injected struct {
 	Key, Source envvar.Key
 	Value       redact.Value
 	Version     int64
+	// Integration is the declared integration that gives it; then there is no
+	// secret of the team behind it.
+	Integration string
 }
 
 // injectedAs names the declared key, and the team's key if that is another one.
@@ -114,7 +120,7 @@ func (s *Service) resolve(ctx context.Context, actor team.Actor, run Run, revisi
 	entry := audit.By(actor, team.ResolveApp, run.App, audit.Allowed)
 	entry.RunID = run.RunID
 	// Nothing leaves before the entry is durable.
-	disclosure, err := s.store.RecordRun(ctx, actor.TeamID(), namespace, name, run.Version, revision, entry)
+	disclosure, at, err := s.record(ctx, actor, namespace, name, run.Version, revision, entry)
 	if errors.Is(err, problem.NotFound) {
 		return Resolved{}, unknownApp(run, actor)
 	}
@@ -129,7 +135,10 @@ func (s *Service) resolve(ctx context.Context, actor team.Actor, run Run, revisi
 		}
 		return Resolved{}, &Unmet{App: disclosure.App, TeamName: actor.TeamName(), Items: blocking}
 	}
-	out, err := s.opened(actor, disclosure)
+	if ended := disclosure.Ended(at); ended != nil {
+		return Resolved{}, ended
+	}
+	out, err := s.opened(actor, disclosure, at)
 	if err != nil {
 		// The entry says that the values were handed out; another one says that
 		// they were not.
@@ -151,18 +160,23 @@ func Concluded(begun audit.Entry, disclosure *Disclosure, err error) audit.Entry
 		begun.Outcome, begun.Reason = audit.Failed, string(problem.CodeOf(err))
 	case len(disclosure.Blocking) > 0:
 		begun.Outcome, begun.Reason = audit.Failed, string(problem.RequirementsNotMet)
+	case disclosure.Ended(begun.At) != nil:
+		begun.Outcome, begun.Reason = audit.Failed, string(problem.Unavailable)
 	default:
 		begun.Reason = ran(disclosure.Version)
 		for _, g := range disclosure.Given {
 			begun.Versions = append(begun.Versions, audit.KeyVersion{Key: injectedAs(g.Key, g.Source), Version: g.Version})
 		}
+		for _, i := range disclosure.issuedAt(begun.At) {
+			begun.Versions = append(begun.Versions, audit.KeyVersion{Key: i.Key, Version: i.Connection.Version})
+		}
 	}
 	return begun
 }
 
-// opened opens the values that a run is given.
-func (s *Service) opened(actor team.Actor, disclosure *Disclosure) (Resolved, error) {
-	out := Resolved{App: disclosure.App, VersionID: disclosure.VersionID, MissingOptional: disclosure.MissingOptional}
+// opened opens the values that a run is given at a time.
+func (s *Service) opened(actor team.Actor, disclosure *Disclosure, at time.Time) (Resolved, error) {
+	out := Resolved{App: disclosure.App, VersionID: disclosure.VersionID, MissingOptional: disclosure.missingAt(at)}
 	dek, err := s.openDEK(actor.TeamID(), disclosure.WrappedDEK)
 	if err != nil {
 		return Resolved{}, err
@@ -173,6 +187,14 @@ func (s *Service) opened(actor team.Actor, disclosure *Disclosure) (Resolved, er
 			return Resolved{}, err
 		}
 		out.Env = append(out.Env, Injected{Key: g.Key, Source: g.Source, Value: value, Version: g.Version})
+	}
+	for _, i := range disclosure.issuedAt(at) {
+		values, err := s.openIssued(dek, actor.TeamID(), i)
+		if err != nil {
+			return Resolved{}, err
+		}
+		out.Integrations = append(out.Integrations, i)
+		out.Env = addInjected(out.Env, values)
 	}
 	return out, nil
 }

@@ -15,6 +15,7 @@ import (
 	"infsh/audit"
 	"infsh/envelope"
 	"infsh/envvar"
+	"infsh/integration"
 	"infsh/problem"
 	"infsh/redact"
 	"infsh/team"
@@ -30,12 +31,32 @@ type Service struct {
 	now   func() time.Time
 	// lastPrints is the key of fingerprints that was opened last.
 	lastPrints atomic.Pointer[openedPrints]
+	// catalogue is what can be connected, and tokens keeps what is connected
+	// fresh; nil where nobody does.
+	catalogue *integration.Catalogue
+	tokens    Tokens
 }
 
 // NewService makes a Service whose values are sealed under the teams' DEKs,
 // which kek wraps.
 func NewService(store Store, kek *envelope.KEK) *Service {
-	return &Service{store: store, kek: kek, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
+	return &Service{store: store, kek: kek, catalogue: integration.BuiltIn(), now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
+}
+
+// Tokens keeps the tokens of integrations fresh.
+type Tokens interface {
+	// Catalogue is what can be connected.
+	Catalogue() *integration.Catalogue
+	// Fresh makes sure that a connection's token is not about to end;
+	// problem.Unavailable if the provider does not answer.
+	Fresh(ctx context.Context, ref integration.Ref) error
+}
+
+// WithTokens makes runs receive fresh tokens. It is called before the Service is
+// used.
+func (s *Service) WithTokens(tokens Tokens) *Service {
+	s.tokens, s.catalogue = tokens, tokens.Catalogue()
+	return s
 }
 
 // Mode says what a write expects to find.

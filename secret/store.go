@@ -6,6 +6,7 @@ import (
 
 	"infsh/audit"
 	"infsh/envvar"
+	"infsh/integration"
 	"infsh/listing"
 )
 
@@ -71,6 +72,8 @@ type RunData struct {
 	// Grants has the grant of each declared key, with no more than its state
 	// and its source key.
 	Grants Grants
+	// Connections are the team's, where the version declares integrations.
+	Connections []integration.Held
 	// Held has what is injected for each declared key that is granted and set.
 	// A Held's Record has no more than its team, key and version.
 	Held map[envvar.Key]Held
@@ -92,6 +95,20 @@ type AppVersion struct {
 	Requirements []Requirement
 	Grants       Grants
 }
+
+// Begun is a run that is about to be recorded.
+type Begun struct {
+	audit.Entry
+	// Decide makes the decision on what was read.
+	Decide func(RunData) *Disclosure
+	// Revision is what the team's must be; 0 for any.
+	Revision int64
+	// Fresh asks for no entry where a token of the disclosure is due.
+	Fresh bool
+}
+
+// Holds reports whether a disclosure is to be neither recorded nor used.
+func (b Begun) Holds(d *Disclosure) bool { return b.Fresh && d != nil && len(d.Due(b.At)) > 0 }
 
 // Reader reads one consistent snapshot of a team's data. Each method takes the
 // team first, and finds nothing outside it.
@@ -151,6 +168,8 @@ type Reader interface {
 	KeysBefore(ctx context.Context, team string, at time.Time) ([]UnusedKey, error)
 	// ReceivedKeys tells which keys runs have received.
 	ReceivedKeys(ctx context.Context, team string) (map[envvar.Key]bool, error)
+	// Connections returns the team's integrations, with their sealed material.
+	Connections(ctx context.Context, team string) ([]integration.Held, error)
 	// TeamsHolding tells which teams of the user, but for the named one, have
 	// any of the keys in use.
 	TeamsHolding(ctx context.Context, user, exceptTeam string, keys []envvar.Key) (map[envvar.Key][]string, error)
@@ -211,11 +230,12 @@ type Store interface {
 	// RecordRun reads what ForRun reads, in the transaction of an audit entry:
 	// the one that Concluded makes of begun and of the disclosure, which is
 	// returned and not to be changed. It is durable when RecordRun returns, also
-	// with problem.NotFound; after another error it is not certain.
+	// with problem.NotFound; after another error it is not certain. There is no
+	// entry where the disclosure was wanted only with fresh tokens, and is due.
 	//
-	// If revision is not 0 and not the team's, it writes nothing and returns
+	// If the begun run's revision is not the team's, it writes nothing and returns
 	// ErrMoved.
-	RecordRun(ctx context.Context, team, namespace, name, versionID string, revision int64, begun audit.Entry) (*Disclosure, error)
+	RecordRun(ctx context.Context, team, namespace, name, versionID string, begun Begun) (*Disclosure, error)
 	// Erase removes what was set aside up to the given time, ciphertexts and all,
 	// in every team.
 	Erase(ctx context.Context, until time.Time) (secrets int64, err error)

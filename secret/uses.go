@@ -173,7 +173,11 @@ func (s *Service) addUse(ctx context.Context, r Reader, actor team.Actor, uses m
 	if err != nil {
 		return err
 	}
-	items := evaluate(v.App, v.Requirements, v.Grants, held)
+	links, err := s.links(ctx, r, actor, v.Requirements)
+	if err != nil {
+		return err
+	}
+	items := evaluate(v.App, v.Requirements, v.Grants, held, links)
 	for _, item := range items {
 		if item.Kind != KindSecret || item.Source() != rec.Key {
 			continue

@@ -60,6 +60,10 @@ func (s *Service) RunState(ctx context.Context, actor team.Actor, run Run) (stri
 		add(string(declared), ids[held.Key])
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(held.Version)))
 	}
+	for _, i := range data.Decide(s.catalogue).Issued {
+		add(i.Key, i.Connection.ID)
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(i.Connection.Version)))
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16]), nil
 }
 

@@ -25,6 +25,10 @@ const (
 	StepBound StepName = "bound"
 	// StepSet: the team has a value for it.
 	StepSet StepName = "set"
+	// StepConnected: an account that can serve the integration is connected, and
+	// StepScopes: it was allowed what is declared.
+	StepConnected StepName = "connected"
+	StepScopes    StepName = "scopes"
 	// StepRun: nothing else keeps the app from running.
 	StepRun StepName = "run"
 )
@@ -71,6 +75,12 @@ func (s *Service) Why(ctx context.Context, actor team.Actor, app, versionID, key
 			d.Item = &report.Items[i]
 		}
 	}
+	if _, integrates := s.catalogue.Find(key); d.Item == nil && integrates {
+		step := undeclared(v, report.Items, envvar.Key(key))
+		step.Todo = "Add it to requirements.integrations in the app's manifest, and run: infsh app deploy"
+		d.Steps = []Step{step}
+		return d, nil
+	}
 	if d.Item == nil {
 		if _, err := envvar.ParseKey(key); err != nil {
 			return Decision{}, problem.Invalid("key", "%v", err)
@@ -91,7 +101,7 @@ func (i Item) Steps(v AppVersion, teamName string) []Step {
 	}
 	steps := []Step{{Name: StepDeclared, OK: true, Text: declared}}
 	if i.Kind != KindSecret {
-		return append(steps, Step{Name: StepAllowed, Text: "it is an integration, and this release can't connect integrations yet"})
+		return append(steps, i.linkSteps(teamName)...)
 	}
 	if i.State == Refused {
 		steps = append(steps, Step{Name: StepAllowed, Text: envvar.Key(i.Key).Permit(true).Error(), Todo: "Declare another name, and deploy."})

@@ -41,8 +41,13 @@ const (
 	// AskGrant is deploying a version with a key that somebody else must grant.
 	AskGrant Action = "grant.request"
 
-	ListIntegrations   Action = "integration.list"
-	ConnectIntegration Action = "integration.connect"
+	ListIntegrations Action = "integration.list"
+	// ConfigureIntegration sets the team's client of OAuth at a provider, and
+	// BeginIntegration leads a person there.
+	ConfigureIntegration  Action = "integration.client"
+	BeginIntegration      Action = "integration.begin"
+	ConnectIntegration    Action = "integration.connect"
+	DisconnectIntegration Action = "integration.disconnect"
 
 	ListAPIKeys  Action = "apikey.list"
 	CreateAPIKey Action = "apikey.create"
@@ -136,8 +141,11 @@ var policy = map[Action]rule{
 	DenyGrant:   {role: Admin, membersMayEdit: true, scope: ScopeSecretsWrite, words: "denying keys to apps"},
 	AskGrant:    {role: Member, scope: ScopeAppsWrite, words: "deploying apps"},
 
-	ListIntegrations:   {role: Member, scope: ScopeIntegrationsRead, words: "seeing integrations"},
-	ConnectIntegration: {role: Admin, scope: ScopeIntegrationsWrite, words: "connecting integrations"},
+	ListIntegrations:      {role: Member, scope: ScopeIntegrationsRead, words: "seeing integrations"},
+	ConfigureIntegration:  {role: Admin, scope: ScopeIntegrationsWrite, words: "configuring integrations"},
+	BeginIntegration:      {role: Admin, scope: ScopeIntegrationsWrite, words: "connecting integrations"},
+	ConnectIntegration:    {role: Admin, scope: ScopeIntegrationsWrite, words: "connecting integrations"},
+	DisconnectIntegration: {role: Admin, scope: ScopeIntegrationsWrite, words: "disconnecting integrations"},
 
 	ListAPIKeys:   {role: Member, scope: ScopeAPIKeysRead, words: "seeing API keys"},
 	CreateAPIKey:  {role: Member, scope: ScopeAPIKeysWrite, words: "making API keys"},

@@ -22,14 +22,3 @@ type SignInRow struct {
 	Since, Used Stamp
 	This        bool // the one that looks at the page
 }
-
-// Integrations is the page that explains what is coming.
-type Integrations struct {
-	Declared []IntegrationNeed // what the team's apps already declare
-}
-
-// IntegrationNeed is an integration that an app declares.
-type IntegrationNeed struct {
-	Key  string
-	Apps []AppRef
-}

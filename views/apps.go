@@ -32,6 +32,10 @@ const (
 	KeyRevoked         KeyState = "revoked"
 	KeyNotGranted      KeyState = "not_granted"
 	KeyRefused         KeyState = "refused"
+	KeyNotConnected    KeyState = "not_connected"
+	KeyNeedsScopes     KeyState = "needs_scopes"
+	KeyLapsed          KeyState = "expired"
+	KeyCollision       KeyState = "collision"
 )
 
 // AppKey is one declared key with its state.

@@ -447,8 +447,16 @@ func (s KeyState) words() string {
 		return "not granted"
 	case KeyRefused:
 		return "refused"
+	case KeyNotConnected:
+		return "not connected"
+	case KeyNeedsScopes:
+		return "needs permissions"
+	case KeyLapsed:
+		return "connect again"
+	case KeyCollision:
+		return "given twice"
 	default:
-		return "not available yet"
+		return "not available"
 	}
 }
 
@@ -456,7 +464,7 @@ func (s KeyState) kind() string {
 	switch s {
 	case KeySet:
 		return "ok"
-	case KeyMissing, KeyRevoked, KeyNotGranted, KeyRefused:
+	case KeyMissing, KeyRevoked, KeyNotGranted, KeyRefused, KeyNotConnected, KeyNeedsScopes, KeyLapsed, KeyCollision:
 		return "error"
 	case KeyUnavailable, KeyWaiting:
 		return "warning"
@@ -469,7 +477,7 @@ func (s KeyState) icon() icon {
 	switch s {
 	case KeySet:
 		return iconCircleCheck
-	case KeyMissing, KeyRevoked, KeyNotGranted:
+	case KeyMissing, KeyRevoked, KeyNotGranted, KeyNotConnected, KeyNeedsScopes, KeyLapsed, KeyCollision:
 		return iconCircleX
 	case KeyUnavailable, KeyRefused:
 		return iconCircleSlash

@@ -29,7 +29,10 @@ func TestSecretFieldsAreEmpty(t *testing.T) {
 			if text := s.Text(); name == "value" && text != "" || !noValues.MatchString(text) {
 				t.Errorf("filled: %s", outer(t, s))
 			}
-			for attr, want := range map[string]string{"name": name, "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"} {
+			if got := s.AttrOr("name", ""); got != name && !strings.HasPrefix(got, "field_") {
+				t.Errorf("name=%q, want %q, or field_ and the name of a provider's field", got, name)
+			}
+			for attr, want := range map[string]string{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"} {
 				if got := s.AttrOr(attr, ""); got != want {
 					t.Errorf("%s=%q, want %q", attr, got, want)
 				}

@@ -461,7 +461,16 @@ func samplePages(theme Theme) []sample {
 			Unused:  []UnusedKey{{"OLD_KEY", minutes(90000), "No app declares it."}, {"IDLE_KEY", minutes(80000), "It is declared, and no run has ever received it."}},
 		})},
 		{"suggestions-none", SuggestionsPage(page("/settings/secrets"), Suggestions{})},
-		{"integrations", IntegrationsPage(page("/settings/integrations"), Integrations{Declared: []IntegrationNeed{{Key: "google.sheets", Apps: sampleUsedBy[:1]}}})},
+		{"integrations", IntegrationsPage(page("/settings/integrations"), sampleIntegrations())},
+		{"integrations-empty", IntegrationsPage(page("/settings/integrations"), Integrations{Providers: sampleIntegrations().Providers})},
+		{"integration", IntegrationPage(page("/settings/integrations/google"), sampleIntegration(true))},
+		{"integration-errors", IntegrationPage(page("/settings/integrations/gcp"), IntegrationDetail{ID: "gcp", Name: "Google Cloud", CanEdit: true, Kinds: []KindForm{{
+			Type: "service_account", Name: "Service account", Steps: []string{"Make a key."}, Fields: []KindField{{Key: "service_account_key", Label: "Key file (JSON)", Sensitive: true, Long: true}, {Key: "project_number", Label: "Project number", Value: hostile}},
+			Errors: FieldErrors{"service_account_key": "It is no JSON.", "project_number": "It does not look like one."},
+		}}})},
+		{"integration-member", IntegrationPage(member("/settings/integrations/google"), sampleIntegration(false))},
+		{"integration-authorize", AuthorizePage(page("/settings/integrations/google"), Authorize{Provider: "Google", ProviderID: "google", Host: "accounts.google.com", URL: "https://accounts.google.com/o/oauth2/v2/auth?client_id=x", Can: []string{"See and change your spreadsheets"}, Other: []string{hostile}})},
+		{"integration-code", PastedCodePage(Public{Theme: theme, CSRF: "csrf-token"}, PastedCode{Provider: "Google", Code: "code=" + hostile})},
 		{"account", AccountPage(page("/settings/account"), Account{Email: "ada@acme.example", Sessions: 2, Logins: 1})},
 		{"account-errors", AccountPage(page("/settings/account"), Account{Email: "ada@acme.example", Sessions: 1, Errors: FieldErrors{"current": "This is not your current password.", "new": "Use 10 characters or more."}})},
 		{"confirm", ConfirmPage(page("/settings/members"), Confirm{To: "change a role", Action: "/settings/members/1/role", Target: "dialog", Fields: []HiddenField{{"role", hostile}}, Back: "/settings/members", Minutes: 10})},
@@ -548,4 +557,40 @@ func sampleImport() ImportForm {
 	}}
 	preview.Count()
 	return ImportForm{CanEdit: true, MaxKeys: 500, Errors: FieldErrors{"": "There is a file and a text. Remove one of them."}, Preview: preview}
+}
+
+func sampleAccounts() []LinkedAccount {
+	return []LinkedAccount{
+		{
+			ID: "1", Provider: "google", ProviderName: "Google", Name: "ada@acme.example " + hostile, Kind: "Google account", Status: "connected", Primary: true, Several: true,
+			Can: []string{"See and change your spreadsheets"}, Other: []string{"https://www.googleapis.com/auth/tasks"}, Env: []string{"GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_OAUTH_CREDENTIALS"},
+			Connected: minutes(90000), Refreshed: minutes(12), Renews: true, OAuth: true, Uses: sampleUsedBy, Stops: sampleUsedBy[:1],
+			Adds: []CapabilityChoice{{Key: "google.drive", Words: "See, change, add and delete all your files in Drive", Ticked: true}},
+		},
+		{ID: "2", Provider: "google", ProviderName: "Google", Name: "bob@acme.example", Kind: "Google account", Status: "expired", Problem: "Google does not renew it any more (it answered invalid_grant). Connect it again.", Several: true, OAuth: true, Connected: minutes(9000)},
+		{ID: "3", Provider: "discord", ProviderName: "Discord", Name: "robot", Kind: "Bot token", Status: "error", Problem: hostile, Env: []string{"DISCORD_BOT_TOKEN"}, Connected: minutes(3)},
+	}
+}
+
+func sampleIntegrations() Integrations {
+	return Integrations{
+		Accounts:  sampleAccounts(),
+		Needs:     []IntegrationNeed{{Key: "x.tweet.write", Words: "Write and delete posts as you", Message: "x.tweet.write is required, and X is not connected in team acme.", URL: "/settings/integrations/x?need=x.tweet.write", Apps: sampleUsedBy[:1]}},
+		Providers: []ProviderCard{{ID: "google", Name: "Google", About: "Gmail, Calendar, Drive, Docs, Sheets and Slides of one Google account.", Accounts: 2}, {ID: "x", Name: "X", About: hostile}},
+	}
+}
+
+func sampleIntegration(canEdit bool) IntegrationDetail {
+	return IntegrationDetail{
+		ID: "google", Name: "Google", About: "Gmail, Calendar and Drive.", Docs: "https://console.cloud.google.com/apis/credentials", CanEdit: canEdit,
+		RedirectURL: "https://infsh.example.com/settings/integrations/callback", Need: "An app declares google.drive.", Accounts: sampleAccounts()[:2],
+		Kinds: []KindForm{
+			{
+				Type: "oauth", Name: "Google account", Steps: []string{"Make a client.", hostile}, OAuth: true, ClientID: "123.apps.googleusercontent.com", Host: "accounts.google.com",
+				Fields: []KindField{{Key: "project_number", Label: "Project number", Placeholder: "123456789012", Value: hostile}}, Scopes: []string{hostile},
+				Choices: []CapabilityChoice{{Key: "google.sheets", Words: "See and change your spreadsheets"}}, ClientErrors: FieldErrors{"client_secret": "Copy it again."},
+			},
+			{Type: "service_account", Name: "Service account", Steps: []string{"Make a key."}, Fields: []KindField{{Key: "service_account_key", Label: "Key file (JSON)", Sensitive: true, Long: true}}},
+		},
+	}
 }

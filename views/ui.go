@@ -78,7 +78,7 @@ type navItem struct {
 
 var navItems = []navItem{
 	{"/settings/secrets", "Secrets", iconKeyRound, ""},
-	{"/settings/integrations", "Integrations", iconPlug, "Soon"},
+	{"/settings/integrations", "Integrations", iconPlug, ""},
 	{"/settings/apps", "Apps", iconBox, ""},
 	{"/settings/apikeys", "API keys", iconTerminal, ""},
 	{"/settings/members", "Members", iconUsers, ""},

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"time"
 )
 
@@ -17,9 +16,6 @@ func (s *Sender) WaitLong() {
 
 // Tries is how often a message is sent at most.
 func Tries() int { return len(pauses) + 1 }
-
-// Public is what the guard decides of an address.
-func Public(a string) bool { return public(netip.MustParseAddr(a)) }
 
 // SendDue sends until nothing is due.
 func (s *Sender) SendDue(ctx context.Context) error {

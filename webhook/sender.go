@@ -17,6 +17,7 @@ import (
 
 	"infsh/audit"
 	"infsh/envelope"
+	"infsh/publicnet"
 	"infsh/redact"
 )
 
@@ -242,8 +243,8 @@ func (s *Sender) send(ctx context.Context, job Job) (answer, error) {
 	resp, err := s.client.Do(req)
 	var timedOut net.Error
 	switch {
-	case errors.Is(err, errPrivateAddress):
-		return answer{}, errPrivateAddress
+	case errors.Is(err, publicnet.ErrPrivate):
+		return answer{}, publicnet.ErrPrivate
 	case errors.As(err, &timedOut) && timedOut.Timeout():
 		return answer{}, errors.New("it did not answer in time")
 	case err != nil:

@@ -107,19 +107,23 @@ func notOffered(what string) operation {
 }
 
 func integrations(base, about string) []operation {
-	none := "This release connects none, so the list is empty."
-	if about != "" {
-		none = about
+	say := func(text string) string {
+		if about == "" {
+			return text
+		}
+		return text + " " + about
 	}
 	return []operation{
-		{route: "POST " + base + "/list", tag: "Integrations", summary: "List integrations", about: none, scope: "integrations:read", list: true, answer: ok(api.List[api.Integration]{})},
-		{route: "GET " + base + "/available", tag: "Integrations", summary: "List what can be connected", about: none, scope: "integrations:read", answer: ok([]api.Integration{})},
-		{route: "GET " + base + "/configs", tag: "Integrations", summary: "List how it is connected", about: none, scope: "integrations:read", answer: ok([]api.Integration{})},
-		{route: "GET " + base + "/capabilities", tag: "Integrations", summary: "List what it can do", about: none, scope: "integrations:read", answer: ok([]api.Integration{})},
+		{route: "POST " + base + "/list", tag: "Integrations", summary: "List integrations", about: say("The accounts that the team has connected. No token is in it."), scope: "integrations:read", list: true, answer: ok(api.List[api.Integration]{})},
+		{route: "GET " + base + "/available", tag: "Integrations", summary: "List what can be connected", about: say("The same as configs."), scope: "integrations:read", answer: ok([]api.IntegrationConfig{})},
+		{route: "GET " + base + "/configs", tag: "Integrations", summary: "List what can be connected, and how", about: about, scope: "integrations:read", answer: ok([]api.IntegrationConfig{})},
+		{route: "GET " + base + "/capabilities", tag: "Integrations", summary: "List what apps may declare", about: about, scope: "integrations:read", answer: ok([]api.Capability{})},
 		{route: "POST " + base + "/check", tag: "Integrations", summary: "Whether the team satisfies requirements", about: about, scope: "apps:read", body: need(api.IntegrationsCheckRequest{}), answer: ok(api.IntegrationsCheckResponse{})},
-		{route: "POST " + base, tag: "Integrations", summary: "Connect an integration", about: "501: this release connects none.", scope: "integrations:write", body: need(api.IntegrationConnect{}, "provider"), answer: never()},
-		{route: "GET " + base + "/{provider}", tag: "Integrations", summary: "Show an integration", about: "404: this release connects none.", scope: "integrations:read", answer: never()},
-		{route: "DELETE " + base + "/{provider}", tag: "Integrations", summary: "Disconnect an integration", about: "404: this release connects none.", scope: "integrations:write", answer: never()},
+		{route: "POST " + base, tag: "Integrations", summary: "Connect an integration", about: say("Of the type oauth it answers 200 with the address to which a person goes, and 412 while the team has no client at the provider. A key or a service account is stored once the provider has accepted it, and answered with 201. Needs the role owner or admin."),
+			scope: "integrations:write", body: need(api.IntegrationConnect{}, "provider"), answer: either(api.IntegrationConnected{})},
+		{route: "POST " + base + "/complete", tag: "Integrations", summary: "Hand in what a provider sent back", about: say("With the API key that began it, once, within ten minutes."), scope: "integrations:write", body: need(api.IntegrationComplete{}, "state"), answer: ok(api.Integration{})},
+		{route: "GET " + base + "/{provider}", tag: "Integrations", summary: "Show an integration", about: say("By the provider, of which it is the primary one, or by its id."), scope: "integrations:read", answer: ok(api.Integration{})},
+		{route: "DELETE " + base + "/{provider}", tag: "Integrations", summary: "Disconnect an integration", about: say("By its id, or by a provider of which the team has one account, and 409 where it has more. Its tokens are removed and, where the provider offers that, revoked there. Needs the role owner or admin."), scope: "integrations:write", answer: empty()},
 	}
 }
 
@@ -131,7 +135,7 @@ var parameters = map[string]string{
 	"name":      "The app's name.",
 	"user":      "The user's id.",
 	"invite":    "The invite's id.",
-	"provider":  "The provider's key, such as google.",
+	"provider":  "The provider, such as google, or the id of an integration.",
 	"version":   "The version's id.",
 }
 

@@ -1,9 +1,10 @@
-package webhook_test
+package publicnet_test
 
 import (
+	"net/netip"
 	"testing"
 
-	"infsh/webhook"
+	"infsh/publicnet"
 )
 
 // No address of this machine, of a private network or of a cloud's metadata is
@@ -15,12 +16,12 @@ func TestWhichAddressesAreCalled(t *testing.T) {
 		"::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1",
 		"64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "2001:db8::1", "2001::1",
 	} {
-		if webhook.Public(a) {
+		if publicnet.Address(netip.MustParseAddr(a)) {
 			t.Errorf("%s is called", a)
 		}
 	}
 	for _, a := range []string{"93.184.216.34", "8.8.8.8", "172.32.0.1", "100.63.255.255", "2606:4700::1111"} {
-		if !webhook.Public(a) {
+		if !publicnet.Address(netip.MustParseAddr(a)) {
 			t.Errorf("%s is not called", a)
 		}
 	}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+const integrationsListed = `{"items":[
+	{"id":"11111111-1111-4111-8111-111111111111","provider":"google","type":"oauth","status":"connected","display_name":"Google","account_name":"ada@acme.example","scopes":[],"is_primary":true,"refreshed_at":"2026-03-01T10:00:00Z","expires_at":"2026-03-01T11:00:00Z"},
+	{"id":"22222222-2222-4222-8222-222222222222","provider":"x","type":"oauth","status":"expired","display_name":"X","account_name":"acme","scopes":[],"error_message":"X does not renew it any more. Connect it again."}],
+	"next_cursor":"","has_next":false,"total_items":2}`
+
+const integrationConfigs = `[
+	{"slug":"google-oauth","provider":"google","type":"oauth","name":"Google: Google account","available":false},
+	{"slug":"google-service_account","provider":"google","type":"service_account","name":"Google: Service account","available":true},
+	{"slug":"x-oauth","provider":"x","type":"oauth","name":"X: X account","available":true},
+	{"slug":"discord-api_key","provider":"discord","type":"api_key","name":"Discord: Bot token","available":true}]`
+
+// integrationsServer answers as the server does, and keeps what it receives.
+func integrationsServer(t *testing.T) (http.Handler, map[string]map[string]any) {
+	sent := map[string]map[string]any{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method + " " + r.URL.Path {
+		case "POST /api/integrations/list":
+			reply(w, integrationsListed)
+		case "GET /api/integrations/configs":
+			reply(w, integrationConfigs)
+		case "POST /api/integrations":
+			sent["connect"] = body(t, r)
+			if sent["connect"]["type"] != "oauth" {
+				reply(w, `201 {"integration":{"display_name":"Discord","account_name":"robot"}}`)
+				return
+			}
+			reply(w, `{"auth_url":"https://x.example/authorize?state=s-1","state":"s-1"}`)
+		case "POST /api/integrations/complete":
+			sent["complete"] = body(t, r)
+			reply(w, `{"display_name":"X","account_name":"acme","provider":"x"}`)
+		case "DELETE /api/integrations/x":
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			t.Errorf("unexpected request %s %s", r.Method, r.URL.Path)
+		}
+	}), sent
+}
+
+func TestIntegrationsList(t *testing.T) {
+	handler, _ := integrationsServer(t)
+	w := newWorld(t, handler)
+	r := w.run("integrations", "list")
+	r.want(t, ExitOK, "Connect it again")
+	for _, want := range []string{"google", "ada@acme.example", "connected", "expired", "2026-03-01"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("the list lacks %q:\n%s", want, r.out)
+		}
+	}
+	if r := w.run("integrations", "list", "--available"); r.code != ExitOK || !strings.Contains(r.out, "needs the team's client") {
+		t.Errorf("what can be connected:\n%s%s", r.out, r.err)
+	}
+	w.run("integrations", "connect", "nobody").want(t, ExitNotFound, "nobody")
+	w.run("integrations", "disconnect", "x").want(t, ExitUsage, "--yes")
+	w.run("integrations", "disconnect", "x", "--yes").want(t, ExitOK, "Disconnected x")
+}
+
+// The command waits on this machine for what the browser brings back, and takes
+// nothing that is not of what it began.
+func TestConnectByTheBrowser(t *testing.T) {
+	handler, sent := integrationsServer(t)
+	w := newWorld(t, handler)
+	w.terminal.in, w.env["DISPLAY"] = true, ":0"
+	w.browse = func(address string) {
+		if address != "https://x.example/authorize?state=s-1" {
+			t.Errorf("opened is %s", address)
+		}
+		here := fmt.Sprintf("http://127.0.0.1:%v/", sent["connect"]["port"])
+		for _, q := range []string{"?state=forged&code=forged", "?state=s-1&code=c-1&iss=https%3A%2F%2Fx.example"} {
+			resp, err := http.Get(here + q)
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Errorf("the browser is led back: %v", err)
+				return
+			}
+			resp.Body.Close()
+		}
+	}
+	r := w.run("integrations", "connect", "x", "--need", "x.tweet.read", "--need", "x.media.write")
+	r.want(t, ExitOK, "Connected X (acme)")
+	if got := sent["complete"]; got["code"] != "c-1" || got["state"] != "s-1" || got["iss"] != "https://x.example" {
+		t.Errorf("handed in is %v", got)
+	}
+	if got := fmt.Sprint(sent["connect"]["capabilities"]); got != "[x.tweet.read x.media.write]" {
+		t.Errorf("asked for is %s", got)
+	}
+}
+
+// Without a browser what the last page shows is pasted.
+func TestConnectByPasting(t *testing.T) {
+	for pasted, want := range map[string]string{"code=c-2&iss=https%3A%2F%2Fx.example": "c-2 https://x.example", "c-3\n": "c-3 <nil>"} {
+		handler, sent := integrationsServer(t)
+		w := newWorld(t, handler)
+		w.stdin = pasted
+		w.run("integrations", "connect", "x").want(t, ExitOK, "Connected X (acme)")
+		if got := fmt.Sprint(sent["complete"]["code"], " ", sent["complete"]["iss"]); got != want {
+			t.Errorf("of %q is handed in %q, want %q", pasted, got, want)
+		}
+		if _, waits := sent["connect"]["port"]; waits {
+			t.Error("it waits on a port")
+		}
+	}
+}
+
+// A key comes from standard input, and is nowhere in the output.
+func TestConnectAKey(t *testing.T) {
+	handler, sent := integrationsServer(t)
+	w := newWorld(t, handler)
+	w.stdin = canary
+	r := w.run("integrations", "connect", "discord", "--field", "guild=12")
+	r.want(t, ExitOK, "Connected Discord (robot)")
+	if got := sent["connect"]; got["api_key"] != canary || got["type"] != "api_key" || fmt.Sprint(got["metadata"]) != "map[guild:12]" {
+		t.Errorf("sent is %d fields, and not the key or its form", len(got))
+	}
+	if strings.Contains(r.out+r.err, canary) {
+		t.Error("the output has the key")
+	}
+}

@@ -1,0 +1,206 @@
+package handlers
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"infsh/api"
+	"infsh/integration/oauthtest"
+)
+
+// call sends a call of the API as an actor.
+func (w *world) call(actor, method, path, body string, into any) *httptest.ResponseRecorder {
+	w.t.Helper()
+	r := request(method, path, body)
+	w.present(r, credentials{bearer: w.actors[actor].bearer})
+	res := w.do(r)
+	if into != nil && res.Code < 300 {
+		if err := json.Unmarshal(res.Body.Bytes(), into); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return res
+}
+
+// form posts a form of a page as the owner.
+func (w *world) form(path, body string) *httptest.ResponseRecorder {
+	w.t.Helper()
+	r := request("POST", path, body)
+	w.present(r, credentials{cookie: w.actors["owner"].cookie})
+	return w.do(r)
+}
+
+func (w *world) setTestClient() {
+	w.t.Helper()
+	if res := w.form("/settings/integrations/test", url.Values{"do": {"client"}, "client_id": {oauthtest.ClientID}, "client_secret": {oauthtest.ClientSecret}}.Encode()); res.Code != http.StatusSeeOther {
+		w.t.Fatalf("the client: %d", res.Code)
+	}
+}
+
+// connectOverTheAPI connects an account with an API key, as a command line does
+// that waits for a pasted code.
+func (w *world) connectOverTheAPI() {
+	t := w.t
+	t.Helper()
+	w.setTestClient()
+	var begun api.IntegrationConnected
+	if res := w.call("full", "POST", "/api/integrations", `{"provider":"test","type":"oauth","capabilities":["test.notes.read"]}`, &begun); res.Code != http.StatusOK {
+		t.Fatalf("begin: %d %s", res.Code, res.Body)
+	}
+	back := w.outside.Allow(t, begun.AuthURL)
+	r := request("GET", back.RequestURI(), "")
+	page := w.do(r)
+	shown := regexp.MustCompile(`code=[^<"]+`).FindString(page.Body.String())
+	q, err := url.ParseQuery(strings.ReplaceAll(shown, "&amp;", "&"))
+	if page.Code != http.StatusOK || err != nil || q.Get("code") != back.Query().Get("code") {
+		t.Fatalf("the page for the command line: %d, %v", page.Code, err)
+	}
+	body, _ := json.Marshal(map[string]string{"state": begun.State, "code": q.Get("code"), "iss": q.Get("iss")})
+	for _, base := range []string{"/api/credentials", "/api/integrations"} {
+		if res := w.call("login", "POST", base+"/complete", string(body), nil); res.Code != http.StatusNotFound {
+			t.Errorf("another credential of the same person: %d", res.Code)
+		}
+	}
+	var made api.Integration
+	if res := w.call("full", "POST", "/api/integrations/complete", string(body), &made); res.Code != http.StatusOK || made.Provider != "test" || made.Status != "connected" || made.Type != "oauth" || made.Scope != "team" || !made.IsPrimary || made.ExpiresAt == nil {
+		t.Errorf("complete: %d %s", res.Code, res.Body)
+	}
+	// By its other name too, for the description.
+	if res := w.call("full", "POST", "/api/credentials", `{"provider":"test"}`, &begun); res.Code != http.StatusOK {
+		t.Fatalf("begin: %d %s", res.Code, res.Body)
+	}
+	body, _ = json.Marshal(map[string]string{"state": begun.State, "code": w.outside.Allow(t, begun.AuthURL).Query().Get("code")})
+	if res := w.call("full", "POST", "/api/credentials/complete", string(body), &made); res.Code != http.StatusOK {
+		t.Errorf("complete: %d %s", res.Code, res.Body)
+	}
+}
+
+// An account is connected on the pages, by plain forms and one link, by the
+// session that began it and no other; the page says who depends on it.
+func TestConnectOnThePages(t *testing.T) {
+	w := newWorld(t)
+	owner := credentials{cookie: w.actors["owner"].cookie}
+	get := func(c credentials, path string) (*httptest.ResponseRecorder, *goquery.Document) {
+		t.Helper()
+		r := request("GET", path, "", "Sec-Fetch-Site", "cross-site", "Origin", "")
+		w.present(r, c)
+		res := w.do(r)
+		doc, err := goquery.NewDocumentFromReader(strings.NewReader(res.Body.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, doc
+	}
+	if res := w.call("owner", "POST", "/api/apps", `{"name":"notes","version":{"required_integrations":[{"key":"test.notes.write","description":"Writes down what it found"}]}}`, nil); res.Code != http.StatusCreated {
+		t.Fatalf("deploy: %d", res.Code)
+	}
+	var unmet struct {
+		Errors []api.RequirementError `json:"errors"`
+	}
+	res := w.call("runner", "POST", "/internal/v1/resolve", `{"app":"acme/notes"}`, nil)
+	if err := json.Unmarshal(res.Body.Bytes(), &unmet); err != nil || res.Code != http.StatusPreconditionFailed || len(unmet.Errors) != 1 || unmet.Errors[0].Action.Type != api.ActionConnect || unmet.Errors[0].Action.Provider != "test" {
+		t.Fatalf("a run before: %d %s", res.Code, res.Body)
+	}
+	_, doc := get(owner, "/settings/integrations")
+	if doc.Find("[data-testid=need][data-key='test.notes.write']").Length() != 1 {
+		t.Error("the page does not say what an app lacks")
+	}
+
+	// The link of the error opens the page, with what is needed ticked.
+	w.setTestClient()
+	_, doc = get(owner, unmet.Errors[0].Action.URL)
+	if doc.Find("[data-testid=connect-form] input[value='test.notes.write'][checked]").Length() != 1 || doc.Find("[data-testid=connect-form] input[value='test.notes.read'][checked]").Length() != 0 {
+		t.Error("not what the app needs is ticked")
+	}
+	begin := func(values string) string {
+		t.Helper()
+		res := w.form("/settings/integrations/test", "do=begin&kind=oauth"+values)
+		doc, err := goquery.NewDocumentFromReader(strings.NewReader(res.Body.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := doc.Find("[data-testid=continue]").AttrOr("href", "")
+		if res.Code != http.StatusOK || !strings.HasPrefix(to, w.outside.URL) {
+			t.Fatalf("begin: %d, the link leads to %q", res.Code, to)
+		}
+		return to
+	}
+	back := w.outside.Allow(t, begin("&capability=test.notes.read")).RequestURI()
+	for who, c := range map[string]credentials{"nobody": {}, "a colleague": {cookie: w.actors["admin"].cookie}, "another team": {cookie: w.actors["other"].cookie}} {
+		if res, _ := get(c, back); res.Code != http.StatusNotFound {
+			t.Errorf("%s brings it back: %d", who, res.Code)
+		}
+	}
+	if res, _ := get(owner, back); res.Code != http.StatusSeeOther || res.Header().Get("Location") != "/settings/integrations/test" {
+		t.Fatalf("who began it: %d to %s", res.Code, res.Header().Get("Location"))
+	}
+	if res, _ := get(owner, back); res.Code != http.StatusNotFound {
+		t.Errorf("a second time: %d", res.Code)
+	}
+
+	res = w.call("runner", "POST", "/internal/v1/resolve", `{"app":"acme/notes"}`, nil)
+	if err := json.Unmarshal(res.Body.Bytes(), &unmet); err != nil || res.Code != http.StatusPreconditionFailed || unmet.Errors[0].Type != api.RequirementScope || unmet.Errors[0].Action.Type != api.ActionAddScopes || unmet.Errors[0].Action.ScopeDescriptions["notes.write"] != "Write your notes" {
+		t.Fatalf("a run without the scope: %d %s", res.Code, res.Body)
+	}
+	_, doc = get(owner, unmet.Errors[0].Action.URL)
+	form := doc.Find("[data-testid=add-permissions]")
+	if form.Find("input[value='test.notes.write'][checked]").Length() != 1 {
+		t.Error("what is lacking is not ticked")
+	}
+	if res, _ := get(owner, w.outside.Allow(t, begin("&capability=test.notes.write&account="+form.Find("input[name=account]").AttrOr("value", ""))).RequestURI()); res.Code != http.StatusSeeOther {
+		t.Fatalf("more scopes: %d", res.Code)
+	}
+	var resolved struct {
+		Env          map[string]string         `json:"env"`
+		Integrations []api.ResolvedIntegration `json:"integrations"`
+	}
+	res = w.call("runner", "POST", "/internal/v1/resolve", `{"app":"acme/notes"}`, &resolved)
+	if _, ok := w.outside.Knows(resolved.Env["TEST_ACCESS_TOKEN"]); res.Code != http.StatusOK || !ok || len(resolved.Integrations) != 1 || resolved.Integrations[0].Key != "test.notes.write" {
+		t.Errorf("a run: %d, %+v", res.Code, resolved.Integrations)
+	}
+
+	res, doc = get(owner, "/settings/integrations/test")
+	if strings.Contains(res.Body.String(), resolved.Env["TEST_ACCESS_TOKEN"]) || strings.Contains(res.Body.String(), oauthtest.ClientSecret) {
+		t.Error("the page shows a token, or the client's secret")
+	}
+	if text := doc.Find("[data-testid=stops]").Text(); !strings.Contains(text, "acme/notes") {
+		t.Errorf("the page says that these would stop: %q", text)
+	}
+	account := doc.Find("[data-testid=account] input[name=account]").AttrOr("value", "")
+	if res := w.form("/settings/integrations/test", "do=disconnect&account="+account); res.Code != http.StatusSeeOther || w.outside.Count("revoke") != 1 {
+		t.Errorf("disconnect: %d, revoked %d", res.Code, w.outside.Count("revoke"))
+	}
+	if res := w.call("runner", "POST", "/internal/v1/resolve", `{"app":"acme/notes"}`, nil); res.Code != http.StatusPreconditionFailed {
+		t.Errorf("a run afterwards: %d", res.Code)
+	}
+	// A key that the provider does not accept is told at its field.
+	if res := w.form("/settings/integrations/test", "do=connect&kind=api_key&field_bot_token=wrong"); res.Code != http.StatusUnprocessableEntity || !strings.Contains(res.Body.String(), "does not accept it") {
+		t.Errorf("a wrong key: %d", res.Code)
+	}
+}
+
+// A command line that waits on the person's machine is led to there, whoever's
+// browser it is, and with nothing that is of use elsewhere.
+func TestAnswerIsHandedOnToTheCommandLine(t *testing.T) {
+	w := newWorld(t)
+	w.setTestClient()
+	var begun api.IntegrationConnected
+	w.call("login", "POST", "/api/integrations", `{"provider":"test","type":"oauth","port":4711}`, &begun)
+	r := request("GET", w.outside.Deny(t, begun.AuthURL).RequestURI(), "")
+	res := w.do(r)
+	to, err := res.Result().Location()
+	if err != nil || res.Code != http.StatusSeeOther || to.Host != "127.0.0.1:4711" || to.Query().Get("error") != "access_denied" || to.Query().Get("state") != begun.State {
+		t.Fatalf("it is led to %v: %v", to, err)
+	}
+	body, _ := json.Marshal(map[string]string{"state": begun.State, "error": "access_denied"})
+	if res := w.call("login", "POST", "/api/integrations/complete", string(body), nil); res.Code != http.StatusBadRequest {
+		t.Errorf("declined: %d %s", res.Code, res.Body)
+	}
+}
