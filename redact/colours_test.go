@@ -118,3 +118,18 @@ func TestSequencesWithoutEndAreNotHeld(t *testing.T) {
 		t.Errorf("%d bytes became %d: %v", len(text), out.Len(), err)
 	}
 }
+
+// Where a long control string proves to be none, what was passed on of it stays
+// passed on: a line in it that is wrapped is told when it is too late.
+func TestAControlStringThatIsNoneMayHoldWraps(t *testing.T) {
+	value := "b1abb11b1babQUJDREVGR0hJSktMTU5P"
+	list := needles(value)
+	set := Compile(list)
+	text := strings.Repeat("x", 70) + "\x1b]8;;" + strings.Repeat("x", 70) + value[:12] + `\n` + value[12:] + "\r" + value[:9] + "\x1b[m" + value[9:]
+	want := reference(text, list)
+	for first := range len(text) + 1 {
+		if got := masked(set, text, []int{first, 1, len(text)}); got != want {
+			t.Fatalf("cut at %d, %q became\n%q, not\n%q", first, text, got, want)
+		}
+	}
+}

@@ -33,7 +33,8 @@ func reference(text string, needles []Needle) string {
 		origin[i] = i
 	}
 	find(text, origin)
-	find(shown(text))
+	joined, origin, _ := shown(text)
+	find(joined, origin)
 	find(lifted(text))
 	for _, span := range spans {
 		begins[span[0]] = true
@@ -89,29 +90,34 @@ func reference(text string, needles []Needle) string {
 	return out.String()
 }
 
-// shown returns text without its control sequences, and where each byte was.
-func shown(text string) (string, []int) {
+// shown returns text without its control sequences, and where each byte was; and
+// which are of sequences that are none: there no wraps are looked for.
+func shown(text string) (string, []int, map[int]bool) {
 	var joined []byte
 	var origin []int
+	broken := make(map[int]bool)
 	for i := 0; i < len(text); i++ {
 		if n := len(controlSequence.FindString(text[i:])); n > 0 {
 			i += n - 1
 			continue
 		}
+		for j := range len(brokenSequence.FindString(text[i:])) {
+			broken[i+j] = true
+		}
 		joined, origin = append(joined, text[i]), append(origin, i)
 	}
-	return string(joined), origin
+	return string(joined), origin, broken
 }
 
 // lifted returns what is shown of text without its wraps, and where each byte was.
 func lifted(text string) (string, []int) {
-	text, places := shown(text)
+	text, places, broken := shown(text)
 	var joined []byte
 	var origin []int
 	run, blanks := 0, false
 	for i := 0; i < len(text); i++ {
 		c := text[i]
-		if n := len(encoderBreak.FindString(text[i:])); n > 0 && run >= wrapColumns {
+		if n := len(encoderBreak.FindString(text[i:])); n > 0 && run >= wrapColumns && !broken[places[i]] {
 			if run += n; isBlank(text[i+n-1]) {
 				run = 0
 			}
@@ -133,6 +139,7 @@ func lifted(text string) (string, []int) {
 
 var (
 	controlSequence = regexp.MustCompile(`^\x1b(?s:\[[ -?]*[@-~]|[\]PX^_][^\x00-\x1f]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-OQ-WYZ\\` + "`" + `a-~])`)
+	brokenSequence  = regexp.MustCompile(`^\x1b(?s:\[[ -?]*|[\]PX^_][^\x00-\x1f]*|[ -/]*)`)
 	encoderBreak    = regexp.MustCompile(`^(?:[ \t\r\n]|\\[nr])[ \t\r\n]*`)
 )
 

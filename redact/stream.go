@@ -25,6 +25,7 @@ type stream struct {
 
 	lifting bool
 	lifted  []byte // what is shown, from wrapContext before what is new
+	fresh   int    // where in it that begins
 	gaps    []gap  // the sequences, as far back as a match or a region may reach
 	taken   int    // how many of them take and forget have been through
 	removed int64  // the last position in the stream, less that in what is shown
@@ -71,12 +72,13 @@ func (s *stream) scan(text []byte, from int, base int64, matches []match) ([]mat
 			s.trim(before, s.shownLive(base+int64(at)))
 		}
 	}
-	end := base + int64(len(text))
+	end, passed := base+int64(len(text)), s.live
 	matches, s.live = s.hidden.end(text, s.sequence.phase == seqStringEnd, base, matches)
 	s.live = min(s.live, s.shownLive(end))
 	if s.automaton.esc && s.lifting {
 		s.live = min(s.live, end-int64(s.automaton.live(s.raw.state)))
 	}
+	s.live = max(s.live, passed)
 	return matches, s.live
 }
 
@@ -125,10 +127,11 @@ func (s *stream) lift(text []byte, at int, base int64, matches []match) (int, []
 	if drop := len(s.lifted) - wrapContext; drop > 0 {
 		s.lifted = s.lifted[:copy(s.lifted, s.lifted[drop:])]
 	}
-	from, start, to := len(s.lifted), at, min(at+maxLift, len(text))
+	s.fresh = len(s.lifted)
+	start, to := at, min(at+maxLift, len(text))
 	for at < to || at < len(text) && s.sequence.open() {
 		if s.sequence.open() {
-			at = s.readSequence(text, at, base)
+			at, matches = s.readSequence(text, at, base, matches)
 			continue
 		}
 		next := s.nextEscape(text, at)
@@ -154,19 +157,34 @@ func (s *stream) lift(text []byte, at int, base int64, matches []match) (int, []
 	if s.automaton.esc {
 		matches = s.raw.run(text, start, at, base, matches)
 	}
-	found := len(matches)
-	matches = s.shown.scan(s.lifted, from, s.shownEnd(base+int64(at))-int64(len(s.lifted)), matches)
+	end := base + int64(at)
+	if s.sequence.open() {
+		end = s.began
+	}
+	return at, s.search(end, true, matches)
+}
+
+// search looks through what is new of what is shown, up to the position in the
+// stream, for wraps as well or not.
+func (s *stream) search(end int64, wraps bool, matches []match) []match {
+	base, found := end-s.removed-int64(len(s.lifted)), len(matches)
+	if wraps {
+		matches = s.shown.scan(s.lifted, s.fresh, base, matches)
+	} else {
+		matches = s.shown.both(s.lifted, s.fresh, len(s.lifted), base, matches)
+	}
+	s.fresh = len(s.lifted)
 	known := matches[found:]
 	matches = matches[:found]
 	for _, m := range known {
-		m.start, m.end = s.position(m.start), s.position(m.end-1)+1
 		// What stood in a sequence that proved to be none may have been found, and
 		// passed on, when it was taken for one.
-		if m.start >= s.live {
+		m.start, m.end = max(s.position(m.start), s.live), s.position(m.end-1)+1
+		if m.start < m.end {
 			matches = append(matches, m)
 		}
 	}
-	return at, matches
+	return matches
 }
 
 // liftShort does what lift does, as far as there are short sequences with not too
@@ -257,30 +275,39 @@ func escapesIn8(text []byte) uint64 {
 	return ((eight - eachByte) &^ eight & highestBits) >> 7 * 0x0102040810204080 >> 56
 }
 
-// readSequence reads on in a control sequence.
-func (s *stream) readSequence(text []byte, at int, base int64) int {
+// readSequence reads on in a control sequence. One that proves to be none is text,
+// in which no wraps are looked for: what begins there is held only in so far as
+// hidden holds it.
+func (s *stream) readSequence(text []byte, at int, base int64, matches []match) (int, []match) {
 	n := s.sequence.read(text[at:])
 	s.read = append(s.read, text[at:at+n]...)
 	at += n
+	position := base + int64(at)
 	switch s.sequence.phase {
 	case seqDone:
 		s.hidden.close(at)
-		s.leaveOut(s.began, base+int64(at))
+		s.leaveOut(s.began, position)
 	case seqBroken:
-		// It was none, but text.
 		s.hidden.drop()
-		s.lifted = append(s.lifted, s.read...)
+		matches = s.asText(s.read, position, matches)
 	case seqAgain:
 		s.hidden.begin(at, open)
-		s.lifted = append(s.lifted, s.read[:len(s.read)-1]...)
+		matches = s.asText(s.read[:len(s.read)-1], position-1, matches)
 		s.sequence.begin()
-		s.began, s.read = base+int64(at)-1, append(s.read[:0], esc)
-		return at
+		s.began, s.read = position-1, append(s.read[:0], esc)
+		return at, matches
 	default:
-		return at
+		return at, matches
 	}
 	s.sequence.phase = seqNone
-	return at
+	return at, matches
+}
+
+// asText says that what was read of a sequence, up to the position, is shown.
+func (s *stream) asText(read []byte, end int64, matches []match) []match {
+	matches = s.search(s.began, true, matches)
+	s.lifted = append(s.lifted, read...)
+	return s.search(end, false, matches)
 }
 
 // leaveOut says that this is a sequence, which is not shown.
