@@ -23,6 +23,8 @@ const (
 	// maxSignOns of one site wait at a time, so that nobody fills the table; a
 	// whole company may come from one.
 	maxSignOns = 1000
+	// maxNext is how long, in bytes, the path may be to which a sign-on leads.
+	maxNext = 2000
 	// randomText is how long 256 random bits are as text.
 	randomText = 43
 )
@@ -131,6 +133,9 @@ func (s *Sessions) signOnCookie() string { return s.named("sso") }
 func (o *SignOn) Begin(w http.ResponseWriter, r *http.Request, purpose SignOnPurpose, next string, cur Session, from account.Origin) (to string, err error) {
 	ctx, s, now := r.Context(), o.sessions, o.sessions.now()
 	state := random256()
+	if len(next) > maxNext {
+		next = ""
+	}
 	waiting := WaitingSignOn{
 		StateHash: hashToken(state), Network: siteOf(from.RemoteAddr), Purpose: purpose, Next: next, CreatedAt: now, ExpiresAt: now.Add(SignOnLifetime),
 	}

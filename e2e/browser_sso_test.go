@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +29,7 @@ func (p people) ExampleClientID() string                     { return "" }
 func openIDProvider(t *testing.T, origin string) (flags []string, secretFile string) {
 	t.Helper()
 	users := people{}
-	for name, verified := range map[string]bool{"ada@example.com": true, "mona@example.org": true, "mal@example.org": false} {
+	for name, verified := range map[string]bool{"ada@example.com": true, "mona@example.org": true, "kim@example.net": true, "mal@example.org": false} {
 		users[name] = &storage.User{ID: name, Username: name, Password: "at the provider", Email: name, EmailVerified: verified}
 	}
 	client := storage.WebClient("infsh", "provider-client-secret", origin+"/login/sso/callback")
@@ -47,9 +49,21 @@ func openIDProvider(t *testing.T, origin string) (flags []string, secretFile str
 // atProvider signs in on the provider's page, to which the click has led.
 func (p *tab) atProvider(name string) {
 	p.Helper()
+	// The page between goes on by itself, so the one there now may not stay.
+	p.until("the provider's page is loaded", `document.readyState === "complete" && location.hostname === "127.0.0.1"`)
 	p.fill("input[name=username]", name)
 	p.fill("input[name=password]", "at the provider")
 	p.follow("button[type=submit]")
+}
+
+// admin runs a command of the operator beside the running server.
+func (s *server) admin(args ...string) {
+	s.t.Helper()
+	cmd := exec.Command(infsh, slices.Concat([]string{"admin"}, args, s.flags)...)
+	cmd.Env = cleanEnv()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("infsh admin %s: %v\n%s", args[0], err, out)
+	}
 }
 
 // A person connects a provider, signs in by it, approves a command line, proves
@@ -92,7 +106,6 @@ func singleSignOn(t *testing.T, browser context.Context) {
 	p.click(testid("sso-connect"))
 	p.atProvider(u.Email)
 	p.see(testid("flash"), "Okta signs you in now.")
-	p.visit("/settings/account#sso")
 	p.see(testid("sso-card"), "ada@example.com")
 	p.lookAt(&seen, "account-sso")
 
@@ -134,6 +147,16 @@ func singleSignOn(t *testing.T, browser context.Context) {
 	plain.at("/settings/account")
 	plain.see(testid("sso-needed"), "the only way")
 	plain.see(testid("no-password"), "Okta signs you in")
+
+	// The operator disconnects her, which signs her out, and has made an account
+	// for somebody else that waits for the first sign-in.
+	s.admin("unlink", "--email", "mona@example.org")
+	plain.visit("/settings/account")
+	plain.at("/login?next=%2Fsettings%2Faccount")
+	s.admin("create-user", "--email", "kim@example.net", "--team", "acme", "--no-password")
+	plain.click(testid("sso"))
+	plain.atProvider("kim@example.net")
+	plain.at("/settings/account")
 
 	p.visit("/settings/activity")
 	p.see(testid("activity-row"), "Connected single sign-on")

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -377,6 +378,39 @@ func TestProvidersThatFail(t *testing.T) {
 			_, err := signIn(t, newProvider(t, at), at, ada, nil)
 			wantReason(t, err, c.want)
 		})
+	}
+}
+
+// A provider that never answers, or not to the end, is given up.
+func TestProvidersThatHang(t *testing.T) {
+	for _, path := range []string{"/.well-known/openid-configuration", "/token", "/keys", "/userinfo"} {
+		for _, begins := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s begins %t", path, begins), func(t *testing.T) {
+				t.Parallel()
+				at := ssotest.New(t)
+				over := make(chan struct{})
+				t.Cleanup(func() { close(over) })
+				at.Instead = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path != path {
+						return false
+					}
+					if begins {
+						w.Header().Set("Content-Type", "application/json")
+						_, _ = w.Write([]byte(`{"a`))
+						_ = http.NewResponseController(w).Flush()
+					}
+					<-over
+					return true
+				}
+				p := newProvider(t, at)
+				p.client.http.Timeout = 100 * time.Millisecond
+				_, err := signIn(t, p, at, ada, nil)
+				var f *Failure
+				if !errors.As(err, &f) {
+					t.Errorf("%v", err)
+				}
+			})
+		}
 	}
 }
 
