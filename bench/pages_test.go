@@ -84,7 +84,7 @@ func weights(tb testing.TB) map[string]int {
 	}
 	for at := range weights {
 		size, page := v.page(at)
-		page.Find("script[src], link[href], img[src]").Each(func(_ int, file *goquery.Selection) {
+		page.Find("script[src], link[rel=stylesheet], link[rel=icon], img[src]").Each(func(_ int, file *goquery.Selection) {
 			sent, _ := v.get(file.AttrOr("src", file.AttrOr("href", "")))
 			size += len(sent)
 		})

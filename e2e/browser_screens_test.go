@@ -29,23 +29,22 @@ const screenshots = "../docs/screenshots"
 func everyScreen(t *testing.T, browser context.Context) {
 	var seen looked
 	t.Cleanup(func() { seen.covers(t) }) // after all of them
-	s := newServer(t)
-	owner, member := furnish(s)
-	for name, look := range map[string]func(*testing.T){
-		"strangers": func(t *testing.T) { strangersScreens(t, browser, &seen, s, owner) },
-		"owner":     func(t *testing.T) { ownersScreens(t, browser, &seen, s, owner, member) },
-		"member":    func(t *testing.T) { membersScreens(t, browser, &seen, s, member) },
+	// Each has a server of its own, so that what one changes does not move on the
+	// pages of another.
+	for name, look := range map[string]func(*testing.T, context.Context, *looked){
+		"strangers": strangersScreens, "owner": ownersScreens, "member": membersScreens,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			look(t)
+			look(t, browser, &seen)
 		})
 	}
 }
 
 // strangersScreens are those of people who are not signed in.
-func strangersScreens(t *testing.T, browser context.Context, seen *looked, s *server, owner user) {
-	empty := newServer(t)
+func strangersScreens(t *testing.T, browser context.Context, seen *looked) {
+	empty, s := newServer(t), newServer(t)
+	owner := s.createUser("ada@example.com", "acme")
 	first := open(t, browser, empty)
 	first.look(seen, screen{"setup", strings.TrimPrefix(empty.Setup, empty.URL)})
 	p := open(t, browser, s)
@@ -72,7 +71,9 @@ func strangersScreens(t *testing.T, browser context.Context, seen *looked, s *se
 	two.look(seen, screen{"second-step", "/login/verify"})
 }
 
-func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *server, owner, member user) {
+func ownersScreens(t *testing.T, browser context.Context, seen *looked) {
+	s := newServer(t)
+	owner, member := furnish(s)
 	p := open(t, browser, s)
 	p.signIn(owner)
 	p.look(seen,
@@ -222,7 +223,9 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked, s *serve
 	)
 }
 
-func membersScreens(t *testing.T, browser context.Context, seen *looked, s *server, member user) {
+func membersScreens(t *testing.T, browser context.Context, seen *looked) {
+	s := newServer(t)
+	_, member := furnish(s)
 	p := open(t, browser, s)
 	p.signIn(member)
 	p.look(seen,
@@ -262,21 +265,33 @@ const layoutShift = `(() => {
 	return shifts.takeRecords().reduce((sum, shift) => sum + shift.value, 0);
 })()`
 
-// lookAt looks at what is shown. On a phone, what is folded is open. A page has its theme by an attribute alone, so
-// it need not be loaded again for the other one.
+// lookAt looks at what is shown. On a phone, what is folded is open. A page has its
+// theme by an attribute alone, so it need not be loaded again for the other one; and
+// nothing but colours differs in the dark, so that its measures are those of the light.
 func (p *tab) lookAt(seen *looked, screen string) {
 	p.Helper()
 	seen.at(p)
-	for _, theme := range []string{"light", "dark"} {
-		ask[chromedp.Void](p, fmt.Sprintf(`document.documentElement.dataset.theme = %q; document.activeElement?.blur()`, theme)) // a caret blinks
-		for _, size := range []struct{ width, height int64 }{{1280, 800}, {390, 844}} {
-			name := fmt.Sprintf("%s-%s-%d", screen, theme, size.width)
-			p.resize(size.width, size.height)
-			p.fits(name)
-			p.accessible(name, theme)
-			p.picture(name)
-		}
+	theme := func(name string) {
+		ask[chromedp.Void](p, fmt.Sprintf(`document.documentElement.dataset.theme = %q; document.activeElement?.blur()`, name)) // a caret blinks
 	}
+	theme("light")
+	for _, size := range []struct{ width, height int64 }{{390, 844}, {1280, 800}} {
+		name := fmt.Sprintf("%s-light-%d", screen, size.width)
+		p.resize(size.width, size.height)
+		p.fits(name)
+		p.accessible(name, "light")
+		p.picture(name)
+	}
+	theme("dark")
+	p.drawn()
+	p.accessible(screen+"-dark-1280", "dark")
+	p.picture(screen + "-dark-1280")
+	// Whoever looks at all pictures has that of a phone in the dark, too.
+	if os.Getenv("INFSH_SCREENSHOTS") != "" {
+		p.resize(390, 844)
+		p.picture(screen + "-dark-390")
+	}
+	theme("light")
 	// On a tablet, and on a desktop at 200 %, of which a window of half the width
 	// is the same to the page.
 	for _, width := range []int64{768, 640} {
@@ -291,6 +306,12 @@ func (p *tab) resize(width, height int64) {
 	p.do("resize", chromedp.EmulateViewport(width, height, chromedp.EmulateScale(1)))
 	p.until("the page has its size", fmt.Sprintf(`innerWidth === %d && innerHeight === %d`, width, height))
 	ask[chromedp.Void](p, fmt.Sprintf(`[...document.querySelectorAll("main details:not([data-menu])")].slice(0, 6).forEach(d => d.open = %t)`, width < 768))
+	p.drawn()
+}
+
+// drawn waits until the page is drawn to the end.
+func (p *tab) drawn() {
+	p.Helper()
 	p.until("the page is drawn to the end", `document.fonts.status === "loaded" && document.styleSheets.length > 0 && document.getAnimations().every(a => a.effect.getComputedTiming().iterations === Infinity)`)
 }
 
@@ -332,7 +353,18 @@ func (p *tab) picture(name string) {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng})
+	params := page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng}
+	folder := os.Getenv("INFSH_SCREENSHOTS") // all of them, for who looks at them
+	if os.Getenv("UPDATE_SCREENSHOTS") == "1" && pictures[name] {
+		folder = screenshots
+	}
+	if folder == "" {
+		params.OptimizeForSpeed = new(true)
+		// Whether there is anything can be seen on a small one.
+		size := ask[struct{ W, H float64 }](p, `({ W: innerWidth, H: innerHeight })`)
+		params.Clip = &page.Viewport{Width: size.W, Height: size.H, Scale: 0.5}
+	}
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, params)
 	if err != nil {
 		p.Fatalf("take a picture of %s: %v", name, err)
 	}
@@ -343,10 +375,6 @@ func (p *tab) picture(name string) {
 	}
 	if n := colours(img); n < 12 {
 		p.Errorf("%s is blank: it has %d colours", name, n)
-	}
-	folder := os.Getenv("INFSH_SCREENSHOTS") // all of them, for who looks at them
-	if os.Getenv("UPDATE_SCREENSHOTS") == "1" && pictures[name] {
-		folder = screenshots
 	}
 	if folder == "" {
 		return
