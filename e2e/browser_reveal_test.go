@@ -47,8 +47,27 @@ func revealing(t *testing.T, browser context.Context) {
 	if strings.Contains(p.html(), "reveal-Wm49-line") {
 		t.Error("the value is in the page after it was hidden")
 	}
+	// In the list, too; and whoever leaves while it is shown does not find it again,
+	// by going back as by any storage (case W4).
+	p.visit("/settings/secrets?q=tls")
+	p.click("#reveal-TLS_KEY")
+	p.see("#reveal-dialog", "reveal-Wm49-line")
+	p.click("#reveal-dialog [data-close]")
+	p.gone("#reveal-dialog")
+	p.at("/settings/secrets?q=tls")
+	p.focused("#reveal-TLS_KEY")
+	p.click("#reveal-TLS_KEY")
+	p.see("#reveal-dialog", "reveal-Wm49-line")
 	p.visit("/settings/activity")
 	p.see(testid("activity-row"), "Revealed a secret")
+	p.back()
+	p.at("/settings/secrets?q=tls")
+	p.see("h1", "Secrets")
+	if kept := ask[string](p, `document.documentElement.outerHTML + JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), history.state, document.cookie])`); strings.Contains(kept, "reveal-Wm49-line") {
+		t.Error("what was left while it was shown came back, or is kept")
+	}
+	p.visit("/settings/secrets/TLS_KEY")
+	p.visit("/settings/activity")
 	p.back()
 	p.at("/settings/secrets/TLS_KEY")
 	p.see("h1", "TLS_KEY")

@@ -16,22 +16,25 @@ const revealSeconds = 30
 // proof of who the person is.
 func (s *server) revealSecretForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
 	key := r.PathValue("key")
-	p, model, err := s.secretDetail(w, r, session, key)
-	if err != nil {
-		return err
-	}
 	found, value, err := s.Secrets.Reveal(r.Context(), session.Actor, key)
 	if err != nil {
 		return err
 	}
-	shown := views.Revealed{Key: string(found.Key), Version: int(found.Version), Value: value.Reveal(), Seconds: revealSeconds}
+	home := "/settings/secrets/" + url.PathEscape(string(found.Key))
+	shown := views.Revealed{Key: string(found.Key), Version: int(found.Version), Value: value.Reveal(), Seconds: revealSeconds, Home: home}
 	if wants(r, "dialog") {
+		if fromList(r) {
+			shown.Home = currentList(r).URL()
+		}
 		s.render(w, r, http.StatusOK, views.RevealDialog(shown))
 		return nil
 	}
+	p, model, err := s.secretDetail(w, r, session, key)
+	if err != nil {
+		return err
+	}
 	// Without a script the browser itself leaves the page. The cookie that the
 	// next one takes away keeps it from coming back out of the browser's memory.
-	home := "/settings/secrets/" + url.PathEscape(string(found.Key))
 	s.leaveFlash(w, flash{kind: flashHidden, subject: string(found.Key)})
 	w.Header().Set("Refresh", fmt.Sprintf("%d; url=%s", revealSeconds, home))
 	p.Path, model.Reveal = home, &shown

@@ -347,7 +347,7 @@ func (s *server) editSecretForm(w http.ResponseWriter, r *http.Request, session 
 		written, err = s.Secrets.Set(r.Context(), session.Actor, secret.Change, write)
 	}
 	if err == nil {
-		return s.secretsSaved(w, r, session, flash{kind: savedAs(written, flashChanged), subject: savedSubject(written), notes: notesOn(written, notes, s.twinNote(r, session, written))}, "")
+		return s.secretsSaved(w, r, session, flash{kind: savedAs(written, flashChanged), subject: savedSubject(written), notes: notesOn(written, notes, s.twinNote(r, session, written))}, "/settings/secrets/"+url.PathEscape(key))
 	}
 	fields, ok := fieldErrors(err)
 	if !ok {

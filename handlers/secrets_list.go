@@ -80,7 +80,7 @@ func listRequest(l views.ListState, now time.Time) listing.Request {
 
 // secrets reads a page of the list.
 func (s *server) secrets(w http.ResponseWriter, r *http.Request, session auth.Session, list views.ListState) (views.Page, views.Secrets, error) {
-	model := views.Secrets{List: list, CanEdit: session.Actor.Can(team.SetSecret), Known: known()}
+	model := views.Secrets{List: list, CanEdit: session.Actor.Can(team.SetSecret), CanReveal: session.Actor.Can(team.RevealSecret), Known: known()}
 	p, err := s.chrome(w, r, session)
 	if err != nil {
 		return p, model, err

@@ -8,7 +8,8 @@ type Revealed struct {
 	Key     string
 	Version int
 	Value   string
-	Seconds int // until it is hidden again
+	Seconds int    // until it is hidden again
+	Home    string // where it was asked for
 }
 
 func revealURL(key string) string { return secretURL(key) + "/reveal" }

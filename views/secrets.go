@@ -10,6 +10,8 @@ type Secrets struct {
 	Before  int  // matches on the pages before
 	Any     bool // the team has at least one secret, whatever was searched for
 	CanEdit bool // the actor may add, change and delete
+	// CanReveal tells that the actor may see values.
+	CanReveal bool
 	// The cursors of the neighbouring pages, empty where there is none.
 	Previous, Next string
 	// Due is how many of the team's secrets are due.

@@ -130,7 +130,7 @@ func (v Secrets) page(from string) string {
 // swapsTable are the attributes with which htmx fetches the list from an
 // address, which becomes the page's.
 func swapsTable(address string) templ.Attributes {
-	return templ.Attributes{"hx-get": address, "hx-target": "#secrets-table", "hx-swap": "outerHTML", "hx-push-url": "true", "hx-sync": "#search-form:replace"}
+	return templ.Attributes{"hx-get": address, "hx-target": "#secrets-table", "hx-swap": "outerHTML", "hx-push-url": "true", "hx-sync": "#search-form:replace", "hx-indicator": "#secrets-table, #searching"}
 }
 
 // turnsPage does the same, and shows the page from its beginning.
