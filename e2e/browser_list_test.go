@@ -132,7 +132,9 @@ func deletingMany(t *testing.T, browser context.Context) {
 
 	p.click("#delete-selected")
 	p.see("#delete-many-dialog-title", "Delete 3 secrets?")
-	p.see("#delete-many-dialog", "KEY_002 acme/summarise")
+	p.see("#delete-many-dialog", "1 of them is required by an app, whose next run fails.")
+	p.see("#delete-many-dialog li", "acme/summarise")
+	p.see("#delete-many-dialog li", "v1 is current and has never run")
 	p.click("#delete-many-dialog .dialog-foot [data-close]")
 	p.gone("#delete-many-dialog")
 	p.focused("#delete-selected")

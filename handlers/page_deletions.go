@@ -33,10 +33,18 @@ func (s *server) askToDelete(w http.ResponseWriter, r *http.Request, session aut
 	if err != nil {
 		return err
 	}
+	// What no app declares needs no closer look.
+	declared := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return len(declaring[envvar.Key(key)]) == 0 })
+	uses, err := s.Secrets.UsesOfAll(r.Context(), session.Actor, declared...)
+	if err != nil {
+		return err
+	}
 	for _, key := range keys {
 		one := views.DeleteKey{Key: key}
-		for _, d := range declaring[envvar.Key(key)] {
-			one.UsedBy = append(one.UsedBy, views.AppRef{Name: d.App, Optional: d.Optional})
+		if i := slices.Index(declared, key); i >= 0 {
+			for _, u := range uses[i].Uses {
+				one.UsedBy = append(one.UsedBy, s.useRow(u, uses[i]))
+			}
 		}
 		ask.Keys = append(ask.Keys, one)
 	}

@@ -110,41 +110,61 @@ func (u Uses) OldLast() (at time.Time) {
 //
 // Errors: problem.SecretNotFound, and those of audit.Guard.
 func (s *Service) Uses(ctx context.Context, actor team.Actor, key string) (Uses, error) {
+	all, err := s.UsesOfAll(ctx, actor, key)
+	if err != nil {
+		return Uses{}, err
+	}
+	return all[0], nil
+}
+
+// UsesOfAll tells the same of several keys, in their order.
+func (s *Service) UsesOfAll(ctx context.Context, actor team.Actor, keys ...string) (all []Uses, err error) {
 	for _, action := range []team.Action{team.ListSecrets, team.ListApps} {
-		if err := audit.Guard(ctx, s.store, actor, action, auditKey(key)); err != nil {
-			return Uses{}, err
+		if err := audit.Guard(ctx, s.store, actor, action, auditKeys("uses", keys)); err != nil {
+			return nil, err
 		}
 	}
-	var out Uses
-	err := s.store.View(ctx, func(r Reader) error {
-		rec, err := record(ctx, r, actor, key)
-		if err != nil {
-			return err
-		}
-		out = Uses{Key: rec.Key, Version: rec.Version}
-		declaring, err := r.Declaring(ctx, actor.TeamID(), rec.Key)
-		if err != nil {
-			return err
-		}
-		uses := map[string]*Use{}
-		for _, v := range declaring {
-			if err := s.addUse(ctx, r, actor, uses, v, rec); err != nil {
+	err = s.store.View(ctx, func(r Reader) error {
+		all = nil
+		for _, key := range keys {
+			one, err := s.usesOf(ctx, r, actor, key)
+			if err != nil {
 				return err
 			}
+			all = append(all, one)
 		}
-		given, err := r.Deliveries(ctx, actor.TeamID(), rec.Key, rec.CreatedAt)
-		if err != nil {
-			return err
-		}
-		out.Unread = given.Unread
-		addHolders(uses, given.Items)
-		for _, use := range uses {
-			out.Uses = append(out.Uses, *use)
-		}
-		slices.SortFunc(out.Uses, func(a, b Use) int { return cmp.Or(-boolean(a.Declared, b.Declared), cmp.Compare(a.App, b.App)) })
 		return nil
 	})
-	return out, err
+	return all, err
+}
+
+func (s *Service) usesOf(ctx context.Context, r Reader, actor team.Actor, key string) (Uses, error) {
+	rec, err := record(ctx, r, actor, key)
+	if err != nil {
+		return Uses{}, err
+	}
+	out := Uses{Key: rec.Key, Version: rec.Version}
+	declaring, err := r.Declaring(ctx, actor.TeamID(), rec.Key)
+	if err != nil {
+		return out, err
+	}
+	uses := map[string]*Use{}
+	for _, v := range declaring {
+		if err := s.addUse(ctx, r, actor, uses, v, rec); err != nil {
+			return out, err
+		}
+	}
+	given, err := r.Deliveries(ctx, actor.TeamID(), rec.Key, rec.CreatedAt)
+	if err != nil {
+		return out, err
+	}
+	out.Unread = given.Unread
+	addHolders(uses, given.Items)
+	for _, use := range uses {
+		out.Uses = append(out.Uses, *use)
+	}
+	slices.SortFunc(out.Uses, func(a, b Use) int { return cmp.Or(-boolean(a.Declared, b.Declared), cmp.Compare(a.App, b.App)) })
+	return out, nil
 }
 
 // notDeclared is of apps that runs are known of, or that have a grant.

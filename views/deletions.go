@@ -11,7 +11,7 @@ type DeleteSecrets struct {
 // DeleteKey is one of them.
 type DeleteKey struct {
 	Key    string
-	UsedBy []AppRef // apps that declare the key
+	UsedBy []UseRow // apps that declare the key, or whose runs have received it
 }
 
 // Undo takes back what was just deleted, for a short while. It is a form, with
@@ -28,12 +28,17 @@ func (d DeleteSecrets) title() string {
 	return "Delete " + strconv.Itoa(len(d.Keys)) + " secrets?"
 }
 
-// used counts the keys that some app declares.
-func (d DeleteSecrets) used() (n int) {
+// with counts the keys whose lack has that effect on the next run of an app.
+func (d DeleteSecrets) with(effect string) (n int) {
 	for _, k := range d.Keys {
-		if len(k.UsedBy) > 0 {
+		if len(only(k.UsedBy, effect)) > 0 {
 			n++
 		}
 	}
 	return n
+}
+
+// affected are the apps whose next run is another one without the key.
+func (k DeleteKey) affected() []UseRow {
+	return append(only(k.UsedBy, EffectFails), only(k.UsedBy, EffectGoesOn)...)
 }

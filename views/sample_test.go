@@ -65,7 +65,7 @@ func sampleSecrets(canEdit bool) Secrets {
 	for i := range rows {
 		rows[i].Life, rows[i].UsedBy = sampleLives[i%len(sampleLives)], 3-i
 	}
-	return Secrets{Rows: rows, Total: len(rows), Any: true, CanEdit: canEdit, Known: sampleKnown, Due: 4}
+	return Secrets{Rows: rows, Total: len(rows), Any: true, CanEdit: canEdit, CanReveal: canEdit, Known: sampleKnown, Due: 4}
 }
 
 var sampleLives = []Life{
@@ -510,7 +510,7 @@ func samplePartials() []sample {
 		{"AddSecretDialog", AddSecretDialog(p, AddSecret{Known: sampleKnown, List: ListState{Query: hostile}})},
 		{"NameAdviceView", NameAdviceView(NameAdvice{Advice: hostile, Refused: hostile, Risky: hostile, Exists: hostile, EditURL: "/settings/secrets/A", CaseTwin: "a"})},
 		{"EditSecretDialog", EditSecretDialog(p, EditSecret{Key: "A", Masked: masked16, Version: 1, Risky: "It is.", List: ListState{Query: "a"}, Errors: FieldErrors{"value": "The value is empty."}})},
-		{"RevealDialog", RevealDialog(Revealed{Key: "OPENAI_API_KEY", Version: 3, Value: hostile, Seconds: 30})},
+		{"RevealDialog", RevealDialog(Revealed{Key: "OPENAI_API_KEY", Version: 3, Value: hostile, Seconds: 30, Home: "/settings/secrets"})},
 		{"ImportPreviewView", ImportPreviewView(sampleImport())},
 		{"EditPreviewView", EditPreviewView(sampleEdit())},
 		{"DeleteSecretsDialog", DeleteSecretsDialog(p, *sampleDeletions())},
@@ -533,7 +533,7 @@ func samplePartials() []sample {
 }
 
 func sampleDeletions() *DeleteSecrets {
-	return &DeleteSecrets{Keys: []DeleteKey{{Key: "DATABASE_URL"}, {Key: "OPENAI_API_KEY", UsedBy: sampleUsedBy}}}
+	return &DeleteSecrets{Keys: []DeleteKey{{Key: "DATABASE_URL"}, {Key: "OPENAI_API_KEY", UsedBy: sampleUses.Rows}}}
 }
 
 func sampleEdit() TeamsEditForm {
