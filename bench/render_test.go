@@ -54,6 +54,25 @@ func BenchmarkFirstRender(b *testing.B) {
 // teamOfMany is signed in to a team that has so many secrets.
 func teamOfMany(tb testing.TB, kind string) visitor {
 	tb.Helper()
+	v, apiKey := signedInWithKey(tb, kind)
+	for first := 0; first < manySecrets; first += mostPerImport {
+		var items []map[string]any
+		for i := first; i < first+mostPerImport; i++ {
+			items = append(items, map[string]any{"key": fmt.Sprintf("SERVICE_%05d_API_KEY", i), "value": value(0, i), "description": fmt.Sprintf("For the calls of service %d", i)})
+		}
+		body, err := json.Marshal(map[string]any{"items": items})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		v.send("POST", "/api/secrets/import", bytes.NewReader(body), "Authorization", "Bearer "+apiKey, "Content-Type", "application/json")
+	}
+	return v
+}
+
+// signedInWithKey is signed in to a new store as the owner of its only team, whose
+// API key it returns.
+func signedInWithKey(tb testing.TB, kind string) (v visitor, apiKey string) {
+	tb.Helper()
 	path, err := infsh()
 	if err != nil {
 		tb.Fatal(err)
@@ -75,19 +94,8 @@ func teamOfMany(tb testing.TB, kind string) visitor {
 	if err := json.Unmarshal(out, &ada); err != nil {
 		tb.Fatal(err)
 	}
-	v := visitor{tb, "http://" + server.addr, newJar(tb)}
-	for first := 0; first < manySecrets; first += mostPerImport {
-		var items []map[string]any
-		for i := first; i < first+mostPerImport; i++ {
-			items = append(items, map[string]any{"key": fmt.Sprintf("SERVICE_%05d_API_KEY", i), "value": value(0, i), "description": fmt.Sprintf("For the calls of service %d", i)})
-		}
-		body, err := json.Marshal(map[string]any{"items": items})
-		if err != nil {
-			tb.Fatal(err)
-		}
-		v.send("POST", "/api/secrets/import", bytes.NewReader(body), "Authorization", "Bearer "+ada.APIKey, "Content-Type", "application/json")
-	}
+	v = visitor{tb, "http://" + server.addr, newJar(tb)}
 	form := url.Values{"email": {"ada@example.com"}, "password": {ada.Password}}
 	v.send("POST", "/login", strings.NewReader(form.Encode()), "Content-Type", "application/x-www-form-urlencoded", "Origin", v.url)
-	return v
+	return v, ada.APIKey
 }

@@ -175,17 +175,22 @@ func (s *Service) compareValues(ctx context.Context, r Reader, actors []team.Act
 	return numbers, opened, nil
 }
 
-// recordCompared leaves an entry in the log of each of the teams. Nothing is told
-// before that is durable.
+// recordCompared leaves an entry in the log of each of the teams, all of them in one
+// transaction. Nothing is told before that is durable.
 func (s *Service) recordCompared(ctx context.Context, actors []team.Actor, opened [][]audit.KeyVersion) error {
-	for i, a := range actors {
-		entry := audit.By(a, team.CompareSecrets, othersOf(actors, i), audit.Allowed)
-		entry.Versions = opened[i]
-		if err := audit.Record(ctx, s.store, entry); err != nil {
-			return err
-		}
+	if len(actors) == 0 {
+		return nil
 	}
-	return nil
+	return s.store.Update(ctx, func(tx Tx) error {
+		for i, a := range actors {
+			entry := audit.By(a, team.CompareSecrets, othersOf(actors, i), audit.Allowed)
+			entry.Versions = opened[i]
+			if err := audit.Record(ctx, tx, entry); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // othersOf names the teams but for one.

@@ -2,11 +2,11 @@ package secret
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"infsh/audit"
 	"infsh/envelope"
+	"infsh/envvar"
 	"infsh/problem"
 	"infsh/redact"
 	"infsh/team"
@@ -118,32 +118,65 @@ func weigh(ctx context.Context, tx Tx, actor team.Actor, dek *envelope.DEK, in I
 			continue
 		}
 		seen[item.Key] = true
-		found, err := tx.Record(ctx, actor.TeamID(), w.plans[i].key)
-		if err == nil {
-			w.existing[i] = &found
-		} else if !errors.Is(err, problem.SecretNotFound) {
-			return weighed{}, err
-		}
-		// A key whose versions are all staged is not set yet.
-		if w.existing[i] == nil || found.Version == 0 {
-			res.Status = ImportNew
-			continue
-		}
-		same, err := holder(ctx, tx, dek, found, w.plans[i])
-		if err != nil {
-			return weighed{}, err
-		}
+	}
+	held, staged, err := there(ctx, tx, actor, w.plans)
+	if err != nil {
+		return weighed{}, err
+	}
+	for i := range w.plans {
+		res, key := &w.results[i], w.plans[i].key
+		h, inUse := held[key]
 		switch {
-		case same > 0:
-			res.Status = ImportUnchanged
-		case in.Overwrite:
-			res.Status = ImportChanged
+		case res.Status == ImportRefused:
+		case inUse:
+			w.existing[i] = &h.Record
+			same, err := holds(dek, h.Record, h.Sealed, *w.plans[i].value)
+			switch {
+			case err != nil:
+				return weighed{}, err
+			case same:
+				res.Status = ImportUnchanged
+			case in.Overwrite:
+				res.Status = ImportChanged
+			default:
+				res.Status, res.Detail = ImportExists, "it is set to another value; --overwrite makes a new version"
+				w.blocked = true
+			}
 		default:
-			res.Status, res.Detail = ImportExists, "it is set to another value; --overwrite makes a new version"
-			w.blocked = true
+			// A key whose versions are all staged is not set yet.
+			res.Status, w.existing[i] = ImportNew, staged[key]
 		}
 	}
 	return w, nil
+}
+
+// there reads what a team has of the planned keys, in a few queries however many they
+// are: those in use, and those with staged versions alone.
+func there(ctx context.Context, r Reader, actor team.Actor, plans []planned) (held map[envvar.Key]Held, staged map[envvar.Key]*Record, err error) {
+	var keys []envvar.Key
+	for _, p := range plans {
+		if p.key != "" {
+			keys = append(keys, p.key)
+		}
+	}
+	current, err := r.Current(ctx, actor.TeamID(), keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	held, staged = map[envvar.Key]Held{}, map[envvar.Key]*Record{}
+	for _, h := range current {
+		held[h.Key] = h
+	}
+	only, err := r.OnlyStaged(ctx, actor.TeamID(), keys)
+	for key := range only {
+		if err != nil {
+			break
+		}
+		var rec Record
+		rec, err = r.Record(ctx, actor.TeamID(), key)
+		staged[key] = &rec
+	}
+	return held, staged, err
 }
 
 // writeWeighed stores what is not there already.

@@ -7,6 +7,7 @@ import (
 	"infsh/audit"
 	"infsh/envelope"
 	"infsh/problem"
+	"infsh/redact"
 	"infsh/team"
 )
 
@@ -89,18 +90,24 @@ func holder(ctx context.Context, tx Tx, dek *envelope.DEK, r Record, p planned) 
 		if err != nil {
 			return 0, err
 		}
-		value, err := open(dek, r, sealed)
-		if errors.Is(err, ErrCorrupt) {
-			continue
-		}
+		same, err := holds(dek, r, sealed, *p.value)
 		if err != nil {
 			return 0, err
 		}
-		if value.Equal(*p.value) {
+		if same {
 			return number, nil
 		}
 	}
 	return 0, nil
+}
+
+// holds reports whether a version is of the value. One that does not open is not.
+func holds(dek *envelope.DEK, r Record, sealed Sealed, value redact.Value) (bool, error) {
+	old, err := open(dek, r, sealed)
+	if errors.Is(err, ErrCorrupt) {
+		return false, nil
+	}
+	return err == nil && old.Equal(value), err
 }
 
 // prune leaves KeptVersions versions after one was made: the one in use, and
