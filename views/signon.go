@@ -17,3 +17,10 @@ func (v SignOn) words() string {
 	}
 	return v.Name
 }
+
+func (v SignOn) line() string {
+	if v.Email == "" {
+		return v.Name + " signs you in."
+	}
+	return v.Name + " signs you in as " + v.Email + "."
+}
