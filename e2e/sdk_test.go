@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"infsh/integration/oauthtest"
 )
 
 // The official SDK of the hosted service works against this server, and notices
@@ -22,9 +24,15 @@ func TestOfficialSDK(t *testing.T) {
 		t.Fatalf("%d scripts: %v", len(files), err)
 	}
 	for _, file := range files {
+		if script, err := os.ReadFile(file); err != nil || len(script) == 0 {
+			t.Fatalf("%s is empty: %v", file, err)
+		}
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			w := newTown(t)
-			people := map[string]any{"url": w.URL, "ada": sdkUser(w.ada, "ada"), "mia": sdkUser(w.mia, "mia"), "eve": sdkUser(w.eve, "eve")}
+			provider := oauthtest.New(t)
+			catalogue := filepath.Join(t.TempDir(), "providers.yaml")
+			write(t, catalogue, string(provider.Catalogue("test")), 0o600)
+			w := newTown(t, "--integrations", catalogue)
+			people := map[string]any{"service_account_key": provider.ServiceAccountKey(t), "url": w.URL, "ada": sdkUser(w.ada, "ada"), "mia": sdkUser(w.mia, "mia"), "eve": sdkUser(w.eve, "eve")}
 			town, err := json.Marshal(people)
 			if err != nil {
 				t.Fatal(err)
