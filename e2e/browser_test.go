@@ -68,6 +68,7 @@ func TestBrowser(t *testing.T) {
 		{"a person sees where they are signed in, and ends one of it", signInsList},
 		{"a passkey is a second step, signs in alone and confirms", passkeys},
 		{"a provider signs in, and proves who one is", singleSignOn},
+		{"an account at another service is connected, used and disconnected", connectingAccounts},
 		{"an ended session leads the whole page to the login", endedSession},
 		{"a way back leads nowhere but home", openRedirects},
 		{"text of others stays text", hostileText},
