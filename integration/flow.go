@@ -178,8 +178,8 @@ func holder(actor team.Actor) string {
 // Find tells where an answer belongs, and uses nothing up.
 func (s *Service) Find(ctx context.Context, state redact.Value) (Waiting, error) {
 	var out Waiting
-	err := s.store.Update(ctx, func(tx Tx) error {
-		flow, err := tx.Flow(ctx, hashState(state.Reveal()))
+	err := s.store.View(ctx, func(r Reader) error {
+		flow, err := r.Flow(ctx, hashState(state.Reveal()))
 		if err != nil {
 			return err
 		}

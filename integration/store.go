@@ -7,7 +7,7 @@ import (
 	"infsh/audit"
 )
 
-// Reader reads a team's integrations. Each method takes the team first.
+// Reader reads a team's integrations. Each method but Flow takes the team first.
 type Reader interface {
 	// WrappedDEK returns the team's wrapped keyset.
 	WrappedDEK(ctx context.Context, team string) ([]byte, error)
@@ -21,6 +21,9 @@ type Reader interface {
 	// Value returns what is sealed of an owner, a connection or a client, in a
 	// version; problem.NotFound if there is none.
 	Value(ctx context.Context, team, owner string, version int64) ([]byte, error)
+	// Flow finds an authorization that waits, of any team, by the hash of its
+	// state; problem.NotFound if there is none.
+	Flow(ctx context.Context, stateHash []byte) (Flow, error)
 }
 
 // Tx is a transaction.
@@ -45,8 +48,6 @@ type Tx interface {
 	InsertFlow(ctx context.Context, f Flow) error
 	// CountFlows counts those of a team that have not expired.
 	CountFlows(ctx context.Context, team string, now time.Time) (int, error)
-	// Flow finds one by the hash of its state; problem.NotFound if there is none.
-	Flow(ctx context.Context, stateHash []byte) (Flow, error)
 	// DeleteFlow reports whether it was there: of two uses one counts.
 	DeleteFlow(ctx context.Context, stateHash []byte) (bool, error)
 	// Leased reports whether the lease that ends then is still held.
