@@ -102,6 +102,9 @@ var (
 	selectSecrets = secretColumns + ", COALESCE(" + newestStaged + ", 0) AS staged_version" +
 		fromSecrets + "CASE WHEN s.version > 0 THEN s.version ELSE " + newestStaged + " END" + ofTeam
 	selectHeld = secretColumns + ", v.value" + fromSecrets + "s.version" + ofTeam
+	// selectStates reads what the grid of teams shows of each secret.
+	selectStates = "SELECT s.key, s.version, " + valueAt("v") + " AS value_at, COALESCE(" + newestStaged + ", 0) AS staged_version" +
+		fromSecrets + "CASE WHEN s.version > 0 THEN s.version ELSE " + newestStaged + " END WHERE s.team_id = ?"
 )
 
 // secretPages are the secrets by pages. Whoever counts them needs no version,
@@ -142,6 +145,24 @@ func wrappedDEK(ctx context.Context, q querier, team, lock string) (wrapped []by
 func (t secretTx) Connections(ctx context.Context, team string) ([]integration.Held, error) {
 	all, err := connections(ctx, t.q, []string{team})
 	return all[team], err
+}
+
+// KeyStates implements secret.Reader.
+func (t secretTx) KeyStates(ctx context.Context, team string) ([]secret.KeyState, error) {
+	var rows []struct {
+		Key     envvar.Key `db:"key"`
+		Version int64      `db:"version"`
+		Staged  int64      `db:"staged_version"`
+		ValueAt int64      `db:"value_at"`
+	}
+	if err := t.q.list(ctx, &rows, selectStates, team); err != nil {
+		return nil, fmt.Errorf("list the states of secrets: %w", err)
+	}
+	states := make([]secret.KeyState, len(rows))
+	for i, r := range rows {
+		states[i] = secret.KeyState{Key: r.Key, Version: r.Version, StagedVersion: r.Staged, ValueAt: fromMicros(r.ValueAt)}
+	}
+	return states, nil
 }
 
 func (t secretTx) Records(ctx context.Context, team string) ([]secret.Record, error) {

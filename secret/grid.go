@@ -136,11 +136,11 @@ func (g Grid) shared() (keys []envvar.Key) {
 func gridRows(ctx context.Context, r Reader, actors []team.Actor) ([]GridRow, error) {
 	byKey := map[envvar.Key][]GridCell{}
 	for i, a := range actors {
-		records, err := r.Records(ctx, a.TeamID())
+		states, err := r.KeyStates(ctx, a.TeamID())
 		if err != nil {
 			return nil, err
 		}
-		for _, rec := range records {
+		for _, rec := range states {
 			cells := byKey[rec.Key]
 			if cells == nil {
 				cells = make([]GridCell, len(actors))

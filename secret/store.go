@@ -31,6 +31,13 @@ type Record struct {
 	Life
 }
 
+// KeyState is what a Record says of its versions.
+type KeyState struct {
+	Key                    envvar.Key
+	Version, StagedVersion int64
+	ValueAt                time.Time
+}
+
 // shown is the version that the hint is of.
 func (r Record) shown() int64 {
 	if r.Version > 0 {
@@ -117,6 +124,8 @@ type Reader interface {
 	WrappedDEK(ctx context.Context, team string) ([]byte, error)
 	// Records returns all secrets of the team, sorted by key.
 	Records(ctx context.Context, team string) ([]Record, error)
+	// KeyStates returns no more of them than in which version they are, in any order.
+	KeyStates(ctx context.Context, team string) ([]KeyState, error)
 	// RecordPage returns one page of them. The fields of the query are columns.
 	RecordPage(ctx context.Context, team string, q listing.Query) (listing.Page[Record], error)
 	// Expected returns the keys that the team means to have and that are not
