@@ -360,9 +360,6 @@ func (p *tab) picture(name string) {
 	}
 	if folder == "" {
 		params.OptimizeForSpeed = new(true)
-		// Whether there is anything can be seen on a small one.
-		size := ask[struct{ W, H float64 }](p, `({ W: innerWidth, H: innerHeight })`)
-		params.Clip = &page.Viewport{Width: size.W, Height: size.H, Scale: 0.5}
 	}
 	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, params)
 	if err != nil {
