@@ -91,6 +91,19 @@ func (h *hunt) driveForms(v *visitor) {
 	h.want(http.StatusUnprocessableEntity, edit("apply", "HF_TOKEN='"+plainValue+"'\n"))
 	h.want(http.StatusSeeOther, edit("apply", "HF_TOKEN='"+plainValue+"'\n"))
 
+	// What connects other services, taken and refused, and an answer of a provider
+	// for which nobody waits.
+	const links = "/settings/integrations"
+	h.want(http.StatusSeeOther, v.post(links+"/notion", form("do", "connect", "kind", "api_key", "field_token", plainValue)))
+	h.want(http.StatusUnprocessableEntity, v.post(links+"/notion", form("do", "connect", "kind", "api_key", "field_token", refused)))
+	h.want(http.StatusUnprocessableEntity, v.post(links+"/gcp", form("do", "connect", "kind", "service_account", "field_service_account_key", refused, "field_project_number", "12")))
+	h.want(http.StatusSeeOther, v.post(links+"/google", form("do", "client", "client_id", "client-of-acme", "client_secret", plainValue)))
+	h.want(http.StatusUnprocessableEntity, v.post(links+"/google", form("do", "client", "client_id", "client-of-acme", "client_secret", refused)))
+	for _, path := range []string{links, links + "/notion", links + "/google"} {
+		h.want(http.StatusOK, v.get(path))
+	}
+	h.want(http.StatusNotFound, v.get(links+"/callback?state="+plainValue+"&code="+plainValue))
+
 	// A value in an address, where no form puts one.
 	h.want(http.StatusNotFound, v.get(page+"/"+plainValue))
 	h.want(http.StatusNotFound, v.get("/no-such-page/"+plainValue+"?value="+plainValue))

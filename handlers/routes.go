@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"infsh/auth"
-	"infsh/integration"
 	"infsh/team"
 )
 
@@ -146,7 +145,7 @@ func (s *server) routes() []route {
 		pg("POST", "/settings/apps/{namespace}/{name}/current", s.makeCurrentForm),
 		pg("POST", "/settings/apps/{namespace}/{name}/delete", s.deleteAppForm),
 		pg("GET", "/settings/integrations", s.integrationsPage),
-		pub("GET", integration.CallbackPath, s.integrationCallback),
+		pub("GET", "/settings/integrations/callback", s.integrationCallback),
 		pg("GET", "/settings/integrations/{provider}", s.integrationPage),
 		pg("POST", "/settings/integrations/{provider}", s.integrationForm),
 		pg("GET", "/settings/apikeys", s.apiKeysPage),
