@@ -90,13 +90,13 @@ func (l *looked) at(p *tab) {
 
 // notLookedAt are GET routes without a page of their own.
 var notLookedAt = map[string]string{
-	"/{$}":                "leads on",
-	"/static/":            "files",
-	"/settings":           "leads on",
-	"/login/sso/callback": "leads on; singleSignOn looks at how it fails",
-	"/settings/advice":    "a part of the form that adds a secret",
-	"/settings/live":      "a stream",
-	"/CallbackPath":       "a constant of package integration; leads on",
+	"/{$}":                            "leads on",
+	"/static/":                        "files",
+	"/settings":                       "leads on",
+	"/login/sso/callback":             "leads on; singleSignOn looks at how it fails",
+	"/settings/advice":                "a part of the form that adds a secret",
+	"/settings/live":                  "a stream",
+	"/settings/integrations/callback": "leads on; connectingAccounts looks at how it fails",
 
 	"/settings/integrations/{provider}": "connectingAccounts looks at it",
 }
