@@ -149,9 +149,6 @@ func pageRoutes(t *testing.T) (paths []string) {
 			return true
 		}
 		method, path := literal(call.Args[0]), literal(call.Args[1])
-		if name, ok := call.Args[1].(*ast.SelectorExpr); ok {
-			path = "/" + name.Sel.Name
-		}
 		if method == http.MethodGet && !strings.HasPrefix(path, "/api/") {
 			paths = append(paths, path)
 		}
