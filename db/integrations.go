@@ -220,11 +220,6 @@ func (t integrationTx) SaveClient(ctx context.Context, c integration.Client) err
 	return err
 }
 
-func (t integrationTx) DeleteClient(ctx context.Context, team, id string) error {
-	_, err := t.q.exec(ctx, "DELETE FROM integration_clients WHERE team_id = ? AND id = ?", team, id)
-	return err
-}
-
 func (t integrationTx) Value(ctx context.Context, team, owner string, version int64) (sealed []byte, err error) {
 	err = t.q.get(ctx, &sealed, "SELECT value FROM integration_values WHERE team_id = ? AND owner_id = ? AND version = ?", team, owner, version)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -39,7 +39,7 @@ func (s *server) integrationsPage(w http.ResponseWriter, r *http.Request, sessio
 		}
 		i := slices.IndexFunc(model.Needs, func(n views.IntegrationNeed) bool { return n.Key == one.item.Key })
 		if i < 0 {
-			model.Needs = append(model.Needs, views.IntegrationNeed{Key: one.item.Key, Words: one.item.Link.Words, Message: one.item.Message(session.Actor.TeamName()), URL: one.item.ActionURL()})
+			model.Needs = append(model.Needs, views.IntegrationNeed{Key: one.item.Key, Message: one.item.Message(session.Actor.TeamName()), URL: one.item.ActionURL()})
 			i = len(model.Needs) - 1
 		}
 		model.Needs[i].Apps = append(model.Needs[i].Apps, one.app)

@@ -106,7 +106,7 @@ func (s *Service) Fresh(ctx context.Context, ref Ref) error {
 	return s.refreshing.do(ctx, ref, func(ctx context.Context) error { return s.fresh(ctx, ref, s.now().Add(Margin)) })
 }
 
-// RefreshNow asks for a new token, whatever the old one is.
+// refreshNow asks for a new token, whatever the old one is.
 func (s *Service) refreshNow(ctx context.Context, ref Ref) error {
 	return s.refreshing.do(ctx, ref, func(ctx context.Context) error { return s.fresh(ctx, ref, time.Time{}) })
 }

@@ -41,7 +41,6 @@ type Tx interface {
 	DeleteConnection(ctx context.Context, team, id string) error
 	InsertClient(ctx context.Context, c Client) error
 	SaveClient(ctx context.Context, c Client) error
-	DeleteClient(ctx context.Context, team, id string) error
 	// SetValue stores what is sealed of an owner, and removes its other versions.
 	SetValue(ctx context.Context, team, owner string, version int64, sealed []byte) error
 	DeleteValues(ctx context.Context, team, owner string) error

@@ -32,8 +32,8 @@ type LinkedAccount struct {
 
 // IntegrationNeed is an integration that an app declares and lacks.
 type IntegrationNeed struct {
-	Key, Words, Message, URL string
-	Apps                     []AppRef
+	Key, Message, URL string
+	Apps              []AppRef
 }
 
 // ProviderCard is a provider that can be connected.

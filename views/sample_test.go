@@ -575,7 +575,7 @@ func sampleAccounts() []LinkedAccount {
 func sampleIntegrations() Integrations {
 	return Integrations{
 		Accounts:  sampleAccounts(),
-		Needs:     []IntegrationNeed{{Key: "x.tweet.write", Words: "Write and delete posts as you", Message: "x.tweet.write is required, and X is not connected in team acme.", URL: "/settings/integrations/x?need=x.tweet.write", Apps: sampleUsedBy[:1]}},
+		Needs:     []IntegrationNeed{{Key: "x.tweet.write", Message: "x.tweet.write is required, and X is not connected in team acme.", URL: "/settings/integrations/x?need=x.tweet.write", Apps: sampleUsedBy[:1]}},
 		Providers: []ProviderCard{{ID: "google", Name: "Google", About: "Gmail, Calendar, Drive, Docs, Sheets and Slides of one Google account.", Accounts: 2}, {ID: "x", Name: "X", About: hostile}},
 	}
 }
