@@ -109,16 +109,6 @@ func storeFlags(data string, args []string) []string {
 	return flags
 }
 
-// startProgram runs another build of the program.
-func startProgram(t testing.TB, program, data string, args ...string) *server {
-	t.Helper()
-	s, err := startProcess(t, nil, program, data, args...)
-	if err != nil {
-		t.Fatalf("start: %v\n%s", err, s.stderr)
-	}
-	return s
-}
-
 // tryStart returns an error if the server exits instead of getting ready.
 func tryStart(t testing.TB, data string, args ...string) (*server, error) {
 	t.Helper()

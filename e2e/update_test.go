@@ -103,3 +103,13 @@ func buildPrevious(t *testing.T) (program string) {
 	t.Logf("the release before is %s", commit)
 	return program
 }
+
+// startProgram runs another build of the program.
+func startProgram(t testing.TB, program, data string, args ...string) *server {
+	t.Helper()
+	s, err := startProcess(t, nil, program, data, args...)
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, s.stderr)
+	}
+	return s
+}

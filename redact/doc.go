@@ -19,6 +19,9 @@
 //   - of a value that is a URL, also the password in it, as written and with its
 //     percent escapes resolved; and that of a connection string of pairs, such as
 //     host=db password=…, as written and with its backslashes resolved;
+//   - of a value that is a JSON object, also each member of 12 bytes or more whose
+//     name says that it is a secret (access_token, private_key, clientSecret), and
+//     its lines;
 //   - in JSON: as JavaScript, Go (with and without HTML escapes), Python, PHP,
 //     Jackson and .NET escape it;
 //   - quoted by Go (%q, %+q) and by Python (repr of str and bytes, ascii);
@@ -40,7 +43,7 @@
 //     them is looked through as well.
 //
 // Where occurrences overlap, their union becomes one mask and no fragment stays.
-// Each of the forms is taken of the value, of its lines and of its password. Of a
+// Each of the forms is taken of the value, of its lines, of its password and of such members. Of a
 // value longer than 4 KiB only the most common quotings and escapes are: hex,
 // base64, JSON, Go, Python, single-quoted and $'…' in shells, fully escaped URLs,
 // HTML as Go writes it, and XML.

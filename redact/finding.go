@@ -15,7 +15,7 @@ const (
 	FormRaw        Form = "raw"         // as it is
 	FormLineBreaks Form = "line-breaks" // with other line breaks, or in one line
 	FormLine       Form = "line"        // a line of it
-	FormPassword   Form = "password"    // the password in it, which is a connection string
+	FormPassword   Form = "password"    // the password in it, which is a connection string, or a secret member of it, which is JSON
 	FormJSON       Form = "json"
 	FormGo         Form = "go"     // %q and %+q
 	FormPython     Form = "python" // repr and ascii

@@ -84,15 +84,9 @@ func patterns(value string) []written {
 
 // parts returns the value and what in it is a secret by itself.
 func parts(value string) []written {
-	all := []written{{value, FormRaw}}
-	if strings.Contains(value, "\n") {
-		for line := range strings.Lines(value) {
-			line = trimBreaks(line)
-			if weak(line) || strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "-----END ") {
-				continue
-			}
-			all = append(all, written{trim(line), FormLine})
-		}
+	all := append([]written{{value, FormRaw}}, lines(value)...)
+	for _, member := range members(value) {
+		all = append(append(all, written{trim(member), FormPassword}), lines(member)...)
 	}
 	if password := urlPassword(value); !weak(password) {
 		all = append(all, written{password, FormPassword})
@@ -105,6 +99,21 @@ func parts(value string) []written {
 		if plaintext := unescapePair(value[from:to]); plaintext != value[from:to] && !weak(plaintext) {
 			all = append(all, written{plaintext, FormPassword})
 		}
+	}
+	return all
+}
+
+// lines returns those of several that are long enough, without what each key has.
+func lines(value string) (all []written) {
+	if !strings.Contains(value, "\n") {
+		return nil
+	}
+	for line := range strings.Lines(value) {
+		line = trimBreaks(line)
+		if weak(line) || strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "-----END ") {
+			continue
+		}
+		all = append(all, written{trim(line), FormLine})
 	}
 	return all
 }

@@ -17,6 +17,8 @@ func TestEachPublishedFormIsMaskedHoweverItIsCut(t *testing.T) {
 		phrase = "p'a\"s<s>&w\\o r$d/+?é=k"
 		file   = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nline <two> & more\n-----END KEY-----\n"
 		dsn    = "postgres://app:p%40ss%2Fw0rd@db:5432/app?sslmode=on"
+		// As the credential files of services are, in one line.
+		jsonKeys = `{"type":"service_account","private_key":"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEF\nAASCBKcwggSjAgEAAoIBAQC7\n-----END PRIVATE KEY-----\n","access_token":"ya29.a0AfB_byC-1","token_uri":"https://oauth2.example.com/token","more":[{"clientSecret":"deep-inside-it-9"}]}`
 	)
 	// 100 bytes before it, so that the value is in the middle of wrapped base64.
 	before, after := strings.Repeat("b", 100), strings.Repeat("e", 100)
@@ -72,6 +74,9 @@ func TestEachPublishedFormIsMaskedHoweverItIsCut(t *testing.T) {
 		{"the password, unescaped", dsn, "pwd=p@ss/w0rd", "pwd=" + Mask, FormPassword},
 		{"the password of a connection string of pairs", "host=db user=u password=p@ss/w0rd", "pwd=p@ss/w0rd", "pwd=" + Mask, FormPassword},
 		{"the password of such a string, unescaped", `host=db user=u password='p\'ss w0rd'`, "pwd=p'ss w0rd", "pwd=" + Mask, FormPassword},
+		{"a secret member of a JSON object", jsonKeys, "Authorization: Bearer ya29.a0AfB_byC-1", "Authorization: Bearer " + Mask, FormPassword},
+		{"a key in it, decoded", jsonKeys, "AASCBKcwggSjAgEAAoIBAQC7", Mask, FormLine},
+		{"a member of a member", jsonKeys, "s=deep-inside-it-9", "s=" + Mask, FormPassword},
 		{"the password, in hex", dsn, "pwd=704073732f77307264", "pwd=" + Mask, FormHex},
 		{"HTML, named", phrase, "p&apos;a&quot;s&lt;s&gt;&amp;w\\o r$d/+?é=k", Mask, FormMarkup},
 		{"HTML, decimal", phrase, "p&#39;a&#34;s&lt;s&gt;&amp;w\\o r$d/+?é=k", Mask, FormMarkup},
@@ -152,5 +157,24 @@ func TestAPromptIsPassedAtOnce(t *testing.T) {
 		if _, err := io.WriteString(w, prompt); err != nil || out.String() != prompt {
 			t.Errorf("of %q, %q was passed: %v", prompt, out.String(), err)
 		}
+	}
+}
+
+// Of a JSON object only what its names say to be a secret is one by itself: not
+// the addresses and accounts beside it, which an app prints all the time.
+func TestMembersThatAreNoSecrets(t *testing.T) {
+	const value = `{"type":"service_account","project_id":"acme-project-1","client_email":"runs@acme.example.com","token_uri":"https://oauth2.example.com/token","access_token":"short"}`
+	set := Compile([]Needle{{"KEY", NewValue(value)}})
+	var out strings.Builder
+	w := set.NewWriter(&out)
+	const text = "service_account acme-project-1 runs@acme.example.com https://oauth2.example.com/token short\n"
+	if _, err := io.WriteString(w, text+value); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if want := text + Mask; out.String() != want {
+		t.Errorf("it became %q, want %q", out.String(), want)
 	}
 }

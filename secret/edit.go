@@ -123,9 +123,9 @@ func (s *Service) editTeams(ctx context.Context, tx Tx, edit TeamsEdit, denied [
 		var err error
 		switch t := edit.Teams[i]; {
 		case denied[i] != nil:
-		case edit.DryRun:
-			err = recordDryRun(ctx, tx, t.Actor, edit.of(t))
-		case !blocked && !out.Stale:
+		case edit.DryRun, blocked, out.Stale:
+			err = recordLook(ctx, tx, t.Actor, edit.of(t))
+		default:
 			err = s.writeWeighed(ctx, tx, t.Actor, deks[i], plans[i])
 		}
 		if err != nil {

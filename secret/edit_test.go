@@ -70,8 +70,8 @@ func TestEditTeams(t *testing.T) {
 			t.Errorf("a dry run: %+v, %s, %d entries", seen, grid(), entries("unchanged"))
 		}
 		// What was not seen, or was changed since, is not written in any of them.
-		if out := edit(false, "", both...); out.Written || !out.Stale || grid() != before {
-			t.Errorf("without a look: %+v", out)
+		if out := edit(false, "", both...); out.Written || !out.Stale || grid() != before || entries("unchanged") != 4 {
+			t.Errorf("without a look: %+v, %d entries", out, entries("unchanged"))
 		}
 		w.set(t, w.owner, "SAME", "sk-by-somebody-else-00")
 		if out := edit(false, seen.Seen, both...); out.Written || !out.Stale || entries("allowed") != set+1 {

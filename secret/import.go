@@ -75,11 +75,8 @@ func (s *Service) Import(ctx context.Context, actor team.Actor, in Import) (resu
 			return err
 		}
 		results = w.results
-		if in.DryRun {
-			return recordDryRun(ctx, tx, actor, in)
-		}
-		if w.blocked {
-			return nil
+		if in.DryRun || w.blocked {
+			return recordLook(ctx, tx, actor, in)
 		}
 		written = true
 		return s.writeWeighed(ctx, tx, actor, dek, w)
@@ -192,11 +189,14 @@ func (s *Service) writeWeighed(ctx context.Context, tx Tx, actor team.Actor, dek
 	return nil
 }
 
-// recordDryRun leaves an entry, since it tells who may write which values are those
+// recordLook leaves an entry where nothing is written, since it tells who may write which values are those
 // in use.
-func recordDryRun(ctx context.Context, tx Tx, actor team.Actor, in Import) error {
+func recordLook(ctx context.Context, tx Tx, actor team.Actor, in Import) error {
 	entry := audit.By(actor, team.SetSecret, importTarget(in), audit.Unchanged)
-	entry.Reason = "dry_run"
+	entry.Reason = "nothing_written"
+	if in.DryRun {
+		entry.Reason = "dry_run"
+	}
 	return tx.AppendAudit(ctx, entry)
 }
 

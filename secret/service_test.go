@@ -495,7 +495,15 @@ func TestImport(t *testing.T) {
 			{"overwriting writes new and changed", secret.Import{Overwrite: true, Items: []secret.ImportItem{item("NEW_API_KEY", "a value"), item("OPENAI_API_KEY", "another")}}, []secret.ImportStatus{secret.ImportNew, secret.ImportChanged}, true},
 			{"the same again is unchanged", secret.Import{Items: []secret.ImportItem{item("NEW_API_KEY", "a value"), item("OPENAI_API_KEY", "another")}}, []secret.ImportStatus{secret.ImportUnchanged, secret.ImportUnchanged}, true},
 		} {
+			// What is told of values, written or not, stands in the log.
+			looks := func() int {
+				return dbtest.Count(t, w.db, "SELECT count(*) FROM audit_entries WHERE reason IN ('dry_run', 'nothing_written')")
+			}
+			before := looks()
 			results, written, err := w.secrets.Import(ctx, w.owner, c.in)
+			if !c.written && looks() != before+1 {
+				t.Errorf("%s: what was told stands %d times in the log", c.name, looks()-before)
+			}
 			if err != nil || written != c.written || !slices.Equal(statuses(results), c.want) {
 				t.Errorf("%s: %v, written %v, %v", c.name, statuses(results), written, err)
 			}

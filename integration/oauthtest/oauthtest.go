@@ -19,8 +19,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
-	"golang.org/x/oauth2/jws"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 )
 
 // The client that the server knows.
@@ -371,14 +373,19 @@ func (s *Server) issue(w http.ResponseWriter, g grant) {
 }
 
 func (s *Server) assertion(w http.ResponseWriter, assertion string) {
-	claims, err := jws.Decode(assertion)
-	if s.key == nil || err != nil || jws.Verify(assertion, &s.key.PublicKey) != nil || claims.Aud != s.URL+"/token" || claims.Iss != "robot@project.example" {
+	var claims struct {
+		jwt.Claims
+		Scope string `json:"scope"`
+	}
+	token, err := jwt.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.RS256})
+	if s.key == nil || err != nil || token.Claims(&s.key.PublicKey, &claims) != nil ||
+		claims.Validate(jwt.Expected{Issuer: "robot@project.example", AnyAudience: jwt.Audience{s.URL + "/token"}, Time: time.Now()}) != nil {
 		refuse(w, http.StatusBadRequest, "invalid_grant")
 		return
 	}
 	s.log = append(s.log, "assertion")
 	access := s.random("access")
-	s.access[access] = grant{claims.Scope, claims.Iss}
+	s.access[access] = grant{claims.Scope, claims.Issuer}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": s.lifetime})
 }
