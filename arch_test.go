@@ -32,7 +32,7 @@ var imports = map[string][]string{
 	"scan":     {"redact"},
 	"feed":     {},
 	"listing":  {"problem"},
-	"sso":      {"redact"},
+	"sso":      {"publicnet", "redact"},
 	// Which addresses may be called.
 	"publicnet": {},
 	// The domain.

@@ -158,7 +158,11 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	go sweep(ctx, services.Sessions, log)
 	go erase(ctx, services.Secrets, log)
 	go readRuns(ctx, services.Secrets, log)
-	go services.Integrations.Run(ctx)
+	renewing := make(chan struct{})
+	go func() {
+		services.Integrations.Run(ctx)
+		close(renewing)
+	}()
 
 	failed := make(chan error, len(servers))
 	for i := range servers {
@@ -170,13 +174,16 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 		return err
 	case <-ctx.Done():
 	}
-	stopped := time.NewTimer(shutdownTimeout)
-	defer stopped.Stop()
+	stopping, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
 	err = shutDown(servers, log)
-	select {
-	case <-delivering:
-	case <-stopped.C: // What is on its way then is sent again after its lease.
+	for _, done := range []<-chan struct{}{delivering, renewing} {
+		select {
+		case <-done:
+		case <-stopping.Done(): // What is on its way then is sent again after its lease.
+		}
 	}
+	services.Integrations.Finish(stopping)
 	return err
 }
 

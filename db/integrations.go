@@ -11,6 +11,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"infsh/audit"
+	"infsh/auth"
 	"infsh/integration"
 	"infsh/problem"
 )
@@ -168,6 +169,11 @@ func (t integrationTx) SaveConnection(ctx context.Context, c integration.Connect
 	return err
 }
 
+func (t integrationTx) SetRefreshAt(ctx context.Context, team, id string, at time.Time) error {
+	_, err := t.q.exec(ctx, "UPDATE integrations SET refresh_at = ? WHERE team_id = ? AND id = ?", micros(at), team, id)
+	return err
+}
+
 func (t integrationTx) SetPrimary(ctx context.Context, team, id string, primary bool) error {
 	_, err := t.q.exec(ctx, "UPDATE integrations SET is_primary = ? WHERE team_id = ? AND id = ?", number(primary), team, id)
 	return err
@@ -182,6 +188,19 @@ func (t integrationTx) Leased(ctx context.Context, team, id string, until time.T
 	var n int
 	err := t.q.get(ctx, &n, "SELECT count(*) FROM integrations WHERE team_id = ? AND id = ? AND leased_until = ?", team, id, micros(until))
 	return n > 0, err
+}
+
+// callsOf is where a team's calls are counted, among the throttles of sign-ins,
+// whose names are hashes.
+func callsOf(team string) string { return "integrations of " + team }
+
+func (t integrationTx) Calls(ctx context.Context, team string) (n int, since time.Time, err error) {
+	th, err := authTx{t.q}.Throttle(ctx, callsOf(team))
+	return th.Failures, th.LastAt, err
+}
+
+func (t integrationTx) SetCalls(ctx context.Context, team string, n int, since time.Time) error {
+	return authTx{t.q}.SetThrottle(ctx, auth.Throttle{Bucket: callsOf(team), Failures: n, LastAt: since})
 }
 
 type clientRow struct {

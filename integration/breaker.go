@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	// breakAfter failures in a row, of any connections of a provider, nobody asks
-	// it for a while: it is not the connections that are broken.
+	// breakAfter failures in a row, of connections of two teams or more, nobody
+	// asks a provider for a while: it is not the connections that are broken. One
+	// team's failures may be of its own making, and pause its connections alone.
 	breakAfter = 5
 	firstPause = 15 * time.Second
 	longPause  = 5 * time.Minute
@@ -21,7 +22,10 @@ type breakers struct {
 
 type breaker struct {
 	failures int
-	until    time.Time
+	// team had the first failure, and several says that another one had some too.
+	team    string
+	several bool
+	until   time.Time
 }
 
 func newBreakers() *breakers { return &breakers{of: map[string]*breaker{}} }
@@ -49,18 +53,19 @@ func (b *breakers) opened(now time.Time) (out []string) {
 	return out
 }
 
-// failed counts a request that the provider did not answer. When the pause is
+// failed counts a team's request that the provider did not answer. When the pause is
 // over, one more failure begins the next, longer one.
-func (b *breakers) failed(provider string, now time.Time) {
+func (b *breakers) failed(provider, team string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	one := b.of[provider]
 	if one == nil {
-		one = &breaker{}
+		one = &breaker{team: team}
 		b.of[provider] = one
 	}
 	one.failures++
-	if one.failures >= breakAfter {
+	one.several = one.several || team != one.team
+	if one.several && one.failures >= breakAfter {
 		pause := min(firstPause<<min(one.failures-breakAfter, 8), longPause)
 		one.until = now.Add(pause)
 	}

@@ -203,7 +203,8 @@ func (s *Service) Find(ctx context.Context, state redact.Value) (Waiting, error)
 // is used once, by whoever began it.
 //
 // Errors: problem.NotFound for a state that is wrong, used, expired or
-// another's, problem.AccessDenied if the person or the provider said no,
+// another's, problem.RateLimited, problem.AccessDenied if the person or the
+// provider said no,
 // problem.Conflict if another account than the expected one was signed in,
 // problem.Unavailable, and those of audit.Guard.
 func (s *Service) Complete(ctx context.Context, actor team.Actor, in Answer) (Connection, error) {
@@ -211,6 +212,9 @@ func (s *Service) Complete(ctx context.Context, actor team.Actor, in Answer) (Co
 		return Connection{}, err
 	}
 	flow, m, config, err := s.take(ctx, actor, in)
+	if errors.Is(err, problem.RateLimited) {
+		return Connection{}, err // Nothing is used up.
+	}
 	if err != nil {
 		return Connection{}, s.notConnected(ctx, actor, flow.Provider, err)
 	}
@@ -222,7 +226,37 @@ func (s *Service) Complete(ctx context.Context, actor team.Actor, in Answer) (Co
 	if err != nil {
 		return Connection{}, s.notConnected(ctx, actor, p.ID, err)
 	}
-	return s.keep(ctx, actor, p, k, c, got, flow.ConnectionID)
+	made, err := s.keep(ctx, actor, p, k, c, got, flow.ConnectionID)
+	if errors.Is(err, problem.Conflict) || errors.Is(err, problem.NotFound) {
+		s.giveBack(ctx, actor.TeamID(), p, k, config, c, got)
+	}
+	return made, err
+}
+
+// giveBack revokes tokens that are not kept, as best effort; but not where the
+// team has connected that account already, since many providers end with one
+// token all of an account.
+func (s *Service) giveBack(ctx context.Context, team string, p *Provider, k *Kind, config *oauth2.Config, c Connection, m Material) {
+	if k.revoke == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+	defer cancel()
+	var all []Held
+	err := s.store.View(ctx, func(r Reader) (err error) {
+		all, err = r.Connections(ctx, team)
+		return err
+	})
+	if err != nil || slices.ContainsFunc(all, func(h Held) bool { return h.Provider == p.ID && h.Type == k.Type && h.AccountID == c.AccountID }) {
+		return
+	}
+	token := m.refresh
+	if token.IsZero() {
+		token = m.access
+	}
+	if err := s.caller.revoke(ctx, p, k, Client{ClientID: config.ClientID}, redact.NewValue(config.ClientSecret), token); err != nil {
+		s.log.Warn("a provider did not revoke a token", "provider", p.ID, "error", err)
+	}
 }
 
 // notConnected puts it into the log that an authorization came to nothing, and
@@ -251,6 +285,9 @@ func (s *Service) take(ctx context.Context, actor team.Actor, in Answer) (flow F
 		if flow.TeamID != actor.TeamID() || flow.UserID != actor.UserID() || flow.Holder != holder(actor) {
 			flow = Flow{}
 			return flowOver()
+		}
+		if err := s.countCall(ctx, tx, actor.TeamID()); err != nil {
+			return err
 		}
 		if there, err := tx.DeleteFlow(ctx, hash); err != nil || !there {
 			return errors.Join(err, flowOver())

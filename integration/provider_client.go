@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/jwt"
@@ -128,6 +129,8 @@ var (
 	errSlow        = errors.New("it did not answer in time")
 	errUnreachable = errors.New("it could not be reached")
 	errNonsense    = errors.New("its answer could not be read")
+	// errNotAsked is a failure of this server's own.
+	errNotAsked = errors.New("it could not be asked")
 )
 
 // failed turns an error of a request into one that holds nothing of what was
@@ -324,7 +327,7 @@ const maxAccount = 200
 // plainAccount makes a provider's words fit for a page and the log.
 func plainAccount(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == '\uFFFD' {
 			return -1
 		}
 		return r

@@ -106,12 +106,37 @@ func (s *Service) Fresh(ctx context.Context, ref Ref) error {
 	return s.refreshing.do(ctx, ref, func(ctx context.Context) error { return s.fresh(ctx, ref, s.now().Add(Margin)) })
 }
 
-// refreshNow asks for a new token, whatever the old one is.
+// wait returns when nothing is under way, or when ctx is done.
+func (f *flights) wait(ctx context.Context) {
+	for {
+		var one *flight
+		f.mu.Lock()
+		for _, one = range f.in {
+			break
+		}
+		f.mu.Unlock()
+		if one == nil {
+			return
+		}
+		select {
+		case <-one.done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Finish waits for the refreshes that are under way, until ctx is done: a
+// refresh token that was replaced at the provider, and not stored, is lost.
+func (s *Service) Finish(ctx context.Context) { s.refreshing.wait(ctx) }
+
+// refreshNow asks for a new token where one is due, however long the old one lasts.
 func (s *Service) refreshNow(ctx context.Context, ref Ref) error {
 	return s.refreshing.do(ctx, ref, func(ctx context.Context) error { return s.fresh(ctx, ref, time.Time{}) })
 }
 
-// fresh refreshes a token that ends before a time; any, if that is zero.
+// fresh refreshes a token that ends before a time; one that is due, if that is
+// zero.
 func (s *Service) fresh(ctx context.Context, ref Ref, before time.Time) error {
 	started := int64(-1)
 	for {
@@ -129,18 +154,21 @@ func (s *Service) fresh(ctx context.Context, ref Ref, before time.Time) error {
 		if started < 0 {
 			started = c.Version
 		}
+		waits := c.RefreshAt.Sub(s.now())
+		p, k, unknown := s.kind(c.Provider, c.Type)
 		switch {
-		case c.Status == Expired, c.ExpiresAt.IsZero():
-			return nil
 		case c.Version != started, !before.IsZero() && c.ExpiresAt.After(before):
 			return nil // Somebody has done it.
-		}
-		p, k, err := s.kind(c.Provider, c.Type)
-		if err != nil {
-			return err
-		}
-		if !k.refreshes() {
-			return nil
+		case before.IsZero() && (c.RefreshAt.IsZero() || waits > 0):
+			return nil // Somebody has tried it.
+		case c.Status == Expired, c.ExpiresAt.IsZero():
+			return s.putOff(ctx, c)
+		case unknown != nil: // The operator's file has it no more.
+			return errors.Join(unknown, s.putOff(ctx, c))
+		case !k.refreshes():
+			return s.putOff(ctx, c)
+		case c.Status == Failing && waits > 0:
+			return &problem.Error{Code: problem.Unavailable, RetryAfter: max(waits, time.Second), Detail: c.Problem}
 		}
 		if until, open := s.breakers.open(p.ID, s.now()); open {
 			return unavailable(p, errUnreachable, until.Sub(s.now()))
@@ -161,6 +189,15 @@ func (s *Service) fresh(ctx context.Context, ref Ref, before time.Time) error {
 	}
 }
 
+// putOff makes what is due and can't be refreshed wait, so that it does not stand
+// before what can.
+func (s *Service) putOff(ctx context.Context, c Held) error {
+	if c.RefreshAt.IsZero() || c.RefreshAt.After(s.now()) {
+		return nil
+	}
+	return s.store.Update(ctx, func(tx Tx) error { return tx.SetRefreshAt(ctx, c.TeamID, c.ID, s.now().Add(lastRetry)) })
+}
+
 func unavailable(p *Provider, err error, retry time.Duration) error {
 	return &problem.Error{Code: problem.Unavailable, RetryAfter: max(retry, time.Second), Detail: fmt.Sprintf("%s gives no fresh token just now: %v. It is tried again by itself.", p.Name, err)}
 }
@@ -173,10 +210,10 @@ func (s *Service) renew(ctx context.Context, p *Provider, k *Kind, c Held, until
 	var refusal *refusal
 	gone := errors.As(asked, &refusal) && refusal.final()
 	switch {
-	case asked == nil, refusal != nil && refusal.status < 500 && refusal.status != 429:
+	case asked == nil, refusal != nil && refusal.status > 0 && refusal.status < 500:
 		s.breakers.answered(p.ID)
-	default:
-		s.breakers.failed(p.ID, now)
+	case refusal != nil && refusal.status >= 500, errors.Is(asked, errUnreachable), errors.Is(asked, errSlow):
+		s.breakers.failed(p.ID, c.TeamID, now)
 	}
 	var out error
 	err := s.store.Update(ctx, func(tx Tx) error {
@@ -185,12 +222,21 @@ func (s *Service) renew(ctx context.Context, p *Provider, k *Kind, c Held, until
 		if err != nil {
 			return err
 		}
-		if held, err := tx.Leased(ctx, c.TeamID, c.ID, until); err != nil || !held {
-			return err // It was disconnected, or connected again, meanwhile.
-		}
-		current, err := tx.Connection(ctx, c.TeamID, c.ID)
+		held, err := tx.Leased(ctx, c.TeamID, c.ID, until)
 		if err != nil {
 			return err
+		}
+		current, err := tx.Connection(ctx, c.TeamID, c.ID)
+		if errors.Is(err, problem.NotFound) {
+			return nil // It was disconnected meanwhile.
+		}
+		if err != nil {
+			return err
+		}
+		if current.Version != c.Version || asked != nil && !held {
+			// It was connected or refreshed meanwhile. A success is kept without the
+			// lease too: it has replaced the refresh token that others failed with.
+			return nil
 		}
 		next := current.Connection
 		next.UpdatedAt = now
@@ -214,7 +260,10 @@ func (s *Service) renew(ctx context.Context, p *Provider, k *Kind, c Held, until
 		default:
 			next.Failures++
 			pause := min(firstRetry<<min(next.Failures-1, 10), lastRetry)
-			next.Status, next.RefreshAt = Failing, now.Add(pause+rand.N(pause/4+1)).Truncate(time.Microsecond)
+			next.Status = Failing
+			if current.RefreshAt.Equal(c.RefreshAt) { // Else a new client's secret is to be tried at once.
+				next.RefreshAt = now.Add(pause + rand.N(pause/4+1)).Truncate(time.Microsecond)
+			}
 			next.Problem = fmt.Sprintf("%s gave no fresh token: %v. It is tried again by itself.", p.Name, asked)
 			if refusal != nil && (refusal.code == "invalid_client" || refusal.status == 401) {
 				next.Problem = fmt.Sprintf("%s does not accept the team’s client (%v). Enter its client secret anew.", p.Name, asked)
@@ -272,7 +321,7 @@ func (s *Service) ask(ctx context.Context, p *Provider, k *Kind, c Held) (Materi
 		return Material{}, &refusal{code: "invalid_client"}
 	case err != nil:
 		s.log.Error("an integration can't be refreshed", "integration", c.ID, "error", err)
-		return Material{}, errors.New("it could not be asked")
+		return Material{}, errNotAsked
 	}
 	if k.Type == ServiceAccount {
 		account, err := readServiceAccount(old.fields[serviceAccountField])
@@ -287,8 +336,8 @@ func (s *Service) ask(ctx context.Context, p *Provider, k *Kind, c Held) (Materi
 	return s.caller.refresh(ctx, p, k, config, old, s.now())
 }
 
-// Run keeps the tokens of all teams fresh until ctx is done. Several instances
-// share the work.
+// Run keeps the tokens of all teams fresh until ctx is done; Finish waits for
+// what it began. Several instances share the work.
 func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -141,7 +142,8 @@ func (s *Service) Only(ctx context.Context, actor team.Actor, name string) (stri
 
 // SetClient stores the team's client of OAuth at a provider, in the place of the
 // one that was there. What was connected with another client id has to be
-// connected again; a new secret of the same id changes nothing else.
+// connected again; a new secret of the same id changes nothing else, but that what
+// failed is tried at once.
 //
 // Errors: problem.InvalidField (fields client_id, client_secret),
 // problem.NotFound, and those of audit.Guard.
@@ -194,6 +196,18 @@ func (s *Service) SetClient(ctx context.Context, actor team.Actor, provider, cli
 		if err := tx.SetValue(ctx, actor.TeamID(), out.ID, out.Version, sealed); err != nil {
 			return err
 		}
+		held, err := tx.Connections(ctx, actor.TeamID())
+		if err != nil {
+			return err
+		}
+		for _, c := range held {
+			// What failed may be well with the new secret: it is tried at once.
+			if c.Provider == provider && c.Type == OAuth && c.Status == Failing {
+				if err := tx.SetRefreshAt(ctx, c.TeamID, c.ID, now); err != nil {
+					return err
+				}
+			}
+		}
 		entry := audit.By(actor, team.ConfigureIntegration, provider, audit.Allowed)
 		return tx.AppendAudit(ctx, entry)
 	})
@@ -236,8 +250,8 @@ type Typed struct {
 // Connect stores a key or a service account, once the provider has accepted it.
 //
 // Errors: problem.InvalidField (the form's fields), problem.NotFound,
-// problem.Conflict, problem.Unavailable if the provider does not answer, and
-// those of audit.Guard.
+// problem.Conflict, problem.RateLimited, problem.Unavailable if the provider does
+// not answer, and those of audit.Guard.
 func (s *Service) Connect(ctx context.Context, actor team.Actor, in Typed) (Connection, error) {
 	if err := audit.Guard(ctx, s.store, actor, team.ConnectIntegration, s.known(in.Provider)); err != nil {
 		return Connection{}, err
@@ -262,19 +276,35 @@ func (s *Service) Connect(ctx context.Context, actor team.Actor, in Typed) (Conn
 		if err != nil {
 			return Connection{}, problem.Invalid(serviceAccountField, "%v", err)
 		}
+		if err := s.mayCall(ctx, actor); err != nil {
+			return Connection{}, err
+		}
 		c.AccountID, c.AccountName = plainAccount(account.Email), plainAccount(account.Email)
 		if m, err = s.caller.assert(ctx, p, k, account, fields, s.now()); err != nil {
-			return Connection{}, refused(p, serviceAccountField, err)
+			return Connection{}, s.notConnected(ctx, actor, p.ID, refused(p, serviceAccountField, err))
 		}
 	case APIKey:
 		if k.account.url != "" {
+			if err := s.mayCall(ctx, actor); err != nil {
+				return Connection{}, err
+			}
 			if c.AccountID, c.AccountName, err = s.caller.identify(ctx, p, k, fields[first.Key], nil); err != nil {
-				return Connection{}, refused(p, first.Key, err)
+				return Connection{}, s.notConnected(ctx, actor, p.ID, refused(p, first.Key, err))
 			}
 		}
 	}
 	c.Scopes = m.scopes
 	return s.keep(ctx, actor, p, k, c, m, in.ConnectionID)
+}
+
+// mayCall counts a call to a provider.
+func (s *Service) mayCall(ctx context.Context, actor team.Actor) error {
+	return s.store.Update(ctx, func(tx Tx) error {
+		if _, err := tx.LockTeam(ctx, actor.TeamID()); err != nil {
+			return err
+		}
+		return s.countCall(ctx, tx, actor.TeamID())
+	})
 }
 
 // refused says that a provider did not accept what was typed, or did not answer.
@@ -559,6 +589,13 @@ func printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
+// A service account's key is used at each refresh, so it is bounded: what a
+// signature costs grows with the cube of its length.
+const (
+	maxKey                 = 6 << 10 // bytes, of DER
+	minKeyBits, maxKeyBits = 2048, 8192
+)
+
 // readServiceAccount reads Google's JSON key. Its errors quote nothing of it.
 func readServiceAccount(v redact.Value) (serviceAccount, error) {
 	var a serviceAccount
@@ -572,10 +609,17 @@ func readServiceAccount(v redact.Value) (serviceAccount, error) {
 	case a.Email == "" || block == nil:
 		return a, errors.New("client_email or private_key is missing; paste the whole file as it was downloaded")
 	}
-	if _, err := x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
-		if _, err := x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
+	if len(block.Bytes) > maxKey {
+		return a, errors.New("its private_key is longer than any of the provider’s; paste the file as it was downloaded")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		if key, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
 			return a, errors.New("its private_key can't be read; paste the whole file as it was downloaded")
 		}
+	}
+	if of, ok := key.(*rsa.PrivateKey); !ok || of.N.BitLen() < minKeyBits || of.N.BitLen() > maxKeyBits {
+		return a, fmt.Errorf("its private_key is no RSA key of %d to %d bits; make a new key at the provider", minKeyBits, maxKeyBits)
 	}
 	return a, nil
 }

@@ -37,6 +37,8 @@ type Tx interface {
 	// SaveConnection stores what tokens and an account make of it, and gives up
 	// its lease. Whether it is the primary one, who made it and when stays.
 	SaveConnection(ctx context.Context, c Connection) error
+	// SetRefreshAt leaves all else, the lease too, as it is.
+	SetRefreshAt(ctx context.Context, team, id string, at time.Time) error
 	SetPrimary(ctx context.Context, team, id string, primary bool) error
 	DeleteConnection(ctx context.Context, team, id string) error
 	InsertClient(ctx context.Context, c Client) error
@@ -49,6 +51,10 @@ type Tx interface {
 	CountFlows(ctx context.Context, team string, now time.Time) (int, error)
 	// DeleteFlow reports whether it was there: of two uses one counts.
 	DeleteFlow(ctx context.Context, stateHash []byte) (bool, error)
+	// Calls returns how many calls of a team were counted, and since when; SetCalls
+	// stores that.
+	Calls(ctx context.Context, team string) (n int, since time.Time, err error)
+	SetCalls(ctx context.Context, team string, n int, since time.Time) error
 	// Leased reports whether the lease that ends then is still held.
 	Leased(ctx context.Context, team, id string, until time.Time) (bool, error)
 }

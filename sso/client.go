@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"infsh/publicnet"
 )
 
 // client asks the provider. It follows no redirect, reads no more than
@@ -76,12 +78,8 @@ func public(address string) bool {
 	if err != nil {
 		return false
 	}
-	addr := a.Addr().Unmap().WithZone("")
-	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !shared.Contains(addr)
+	return publicnet.Address(a.Addr())
 }
-
-// shared is what providers of access use behind their own translation (RFC 6598).
-var shared = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
 
 type bounded struct{ next http.RoundTripper }
 
