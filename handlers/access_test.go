@@ -88,7 +88,8 @@ POST   /settings/apps/{namespace}/{name}/delete  login 404   403    ok    ok    
 GET    /settings/integrations                    login ok    ok     ok    ok    login   login  login  login login login
 GET    /settings/integrations/callback           404   404   404    404   404   404     404    404    404   404   404
 GET    /settings/integrations/{provider}         login ok    ok     ok    ok    login   login  login  login login login
-POST   /settings/integrations/{provider}         login 404   403    ok    ok    login   login  login  login login login
+POST   /settings/integrations/{provider}         login ok    403    ok    ok    login   login  login  login login login
+POST   /settings/integrations/{provider}/disconnect login 404 403   ok    ok    login   login  login  login login login
 GET    /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys/{id}                    login 404   404    ok    ok    login   login  login  login login login
@@ -257,7 +258,7 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/apikeys":                        {body: "name=laptop&preset=runner"},
 	"GET /settings/integrations/callback":           {path: "/settings/integrations/callback?state=guessed&code=guessed"},
 	"GET /settings/integrations/{provider}":         {path: "/settings/integrations/notion"},
-	"POST /settings/integrations/{provider}":        {path: "/settings/integrations/notion", body: "do=disconnect&account=$integration"},
+	"POST /settings/integrations/{provider}":        {path: "/settings/integrations/notion", body: "do=client&client_id=id&client_secret=secret"},
 	"POST /settings/apikeys/{id}":                   {path: "/settings/apikeys/$key", body: "_method=DELETE"},
 	"POST /settings/members/policy":                 {body: "members_may_edit=on"},
 	"POST /settings/activity/export":                {body: "format=csv&kind=secret&person=ada"},
@@ -379,7 +380,9 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/secrets/{key}/activate":  {path: "/settings/secrets/OPENAI_API_KEY/activate", body: "version=1"},
 	"POST /settings/secrets/{key}/twins":     {path: "/settings/secrets/OPENAI_API_KEY/twins"},
 	"POST /settings/secrets/{key}/reminders": {path: "/settings/secrets/OPENAI_API_KEY/reminders", body: "rotate_every_days=90&expires_at=2027-01-31"},
-	"POST /api/secrets/activate/{key}":       {path: "/api/secrets/activate/OPENAI_API_KEY", body: `{"version":1}`},
+
+	"POST /settings/integrations/{provider}/disconnect": {path: "/settings/integrations/notion/disconnect", body: "account=$integration"},
+	"POST /api/secrets/activate/{key}":                  {path: "/api/secrets/activate/OPENAI_API_KEY", body: `{"version":1}`},
 }
 
 // A matrixRow is a route and what each actor gets there.
@@ -730,7 +733,7 @@ func TestFaultsTellNothing(t *testing.T) {
 // referrerPolicy is what a page says of its address to where it leads. That of
 // the provider's answer has a code.
 func referrerPolicy(at string) string {
-	if strings.Contains(at, "/login/sso/callback") {
+	if strings.Contains(at, "/login/sso/callback") || strings.Contains(at, "/settings/integrations/callback") {
 		return "no-referrer"
 	}
 	return "same-origin"

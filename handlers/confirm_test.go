@@ -17,7 +17,7 @@ import (
 // power, hands out a credential or can't be undone belongs here.
 var confirming = []string{
 	"POST /device", "POST /settings/account/app", "POST /settings/account/app/confirm", "POST /settings/account/app/remove", "POST /settings/account/passkeys",
-	"POST /settings/account/passkeys/{id}/remove", "POST /settings/account/recovery", "POST /settings/account/sso", "POST /settings/account/sso/disconnect", "POST /settings/apikeys", "POST /settings/apikeys/{id}", "POST /settings/members/invites", "POST /settings/members/policy",
+	"POST /settings/account/passkeys/{id}/remove", "POST /settings/account/recovery", "POST /settings/account/sso", "POST /settings/account/sso/disconnect", "POST /settings/apikeys", "POST /settings/apikeys/{id}", "POST /settings/integrations/{provider}/disconnect", "POST /settings/members/invites", "POST /settings/members/policy",
 	"POST /settings/members/transfer", "POST /settings/members/{id}/role", "POST /settings/secrets/{key}/reveal", "POST /settings/team/delete",
 }
 

@@ -138,7 +138,7 @@ func TestConnectOnThePages(t *testing.T) {
 			t.Errorf("%s brings it back: %d", who, res.Code)
 		}
 	}
-	if res, _ := get(owner, back); res.Code != http.StatusSeeOther || res.Header().Get("Location") != "/settings/integrations/test" {
+	if res, _ := get(owner, back); res.Code != http.StatusSeeOther || res.Header().Get("Referrer-Policy") != "no-referrer" || res.Header().Get("Location") != "/settings/integrations/test" {
 		t.Fatalf("who began it: %d to %s", res.Code, res.Header().Get("Location"))
 	}
 	if res, _ := get(owner, back); res.Code != http.StatusNotFound {
@@ -174,7 +174,7 @@ func TestConnectOnThePages(t *testing.T) {
 		t.Errorf("the page says that these would stop: %q", text)
 	}
 	account := doc.Find("[data-testid=account] input[name=account]").AttrOr("value", "")
-	if res := w.form("/settings/integrations/test", "do=disconnect&account="+account); res.Code != http.StatusSeeOther || w.outside.Count("revoke") != 1 {
+	if res := w.form("/settings/integrations/test/disconnect", "account="+account); res.Code != http.StatusSeeOther || w.outside.Count("revoke") != 1 {
 		t.Errorf("disconnect: %d, revoked %d", res.Code, w.outside.Count("revoke"))
 	}
 	if res := w.call("runner", "POST", "/internal/v1/resolve", `{"app":"acme/notes"}`, nil); res.Code != http.StatusPreconditionFailed {

@@ -283,17 +283,8 @@ func (s *server) integrationForm(w http.ResponseWriter, r *http.Request, session
 		if made, err = s.Integrations.MakePrimary(ctx, session.Actor, account); err == nil {
 			f = flash{kind: flashPrimary, subject: made.Name()}
 		}
-	case "disconnect":
-		var gone integration.Connection
-		var revoked bool
-		if gone, revoked, err = s.Integrations.Disconnect(ctx, session.Actor, account); err == nil {
-			f = flash{kind: flashKept, subject: gone.Name()}
-			if revoked {
-				f.kind = flashUnlinked
-			}
-		}
 	default:
-		return problem.Invalid("do", "it must be client, begin, connect, primary or disconnect")
+		return problem.Invalid("do", "it must be client, begin, connect or primary")
 	}
 	if err != nil {
 		wrong, ok := fieldErrors(err)
@@ -305,6 +296,22 @@ func (s *server) integrationForm(w http.ResponseWriter, r *http.Request, session
 	}
 	s.leaveFlash(w, f)
 	redirect(w, r, to)
+	return nil
+}
+
+// disconnectAccountForm can't be undone: the tokens are gone here, and at the
+// provider.
+func (s *server) disconnectAccountForm(w http.ResponseWriter, r *http.Request, session auth.Session) error {
+	gone, revoked, err := s.Integrations.Disconnect(r.Context(), session.Actor, r.PostForm.Get("account"))
+	if err != nil {
+		return err
+	}
+	f := flash{kind: flashKept, subject: gone.Name()}
+	if revoked {
+		f.kind = flashUnlinked
+	}
+	s.leaveFlash(w, f)
+	redirect(w, r, integrationsHome+"/"+url.PathEscape(r.PathValue("provider")))
 	return nil
 }
 
@@ -329,8 +336,10 @@ func (s *server) showAuthorize(w http.ResponseWriter, r *http.Request, session a
 
 // integrationCallback is where providers lead people back to. What it receives
 // is used up by whoever began it: the same session of a browser, or a command
-// line, to which it is handed on.
+// line, to which it is handed on. Nothing that the page leads to is told of the
+// code in its address.
 func (s *server) integrationCallback(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Referrer-Policy", "no-referrer")
 	q := r.URL.Query()
 	in := integration.Answer{State: redact.NewValue(q.Get("state")), Code: redact.NewValue(q.Get("code")), Issuer: q.Get("iss"), Error: q.Get("error")}
 	waiting, err := s.Integrations.Find(r.Context(), in.State)

@@ -148,6 +148,7 @@ func (s *server) routes() []route {
 		pub("GET", "/settings/integrations/callback", s.integrationCallback),
 		pg("GET", "/settings/integrations/{provider}", s.integrationPage),
 		pg("POST", "/settings/integrations/{provider}", s.integrationForm),
+		sure("/settings/integrations/{provider}/disconnect", "disconnect an account", s.disconnectAccountForm),
 		pg("GET", "/settings/apikeys", s.apiKeysPage),
 		sure("/settings/apikeys", "make an API key", s.createAPIKeyForm),
 		sure("/settings/apikeys/{id}", "change an API key", s.changeAPIKeyForm),

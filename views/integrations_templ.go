@@ -873,13 +873,13 @@ func linkedAccount(p Page, v IntegrationDetail, a LinkedAccount) templ.Component
 				}
 			}
 			if a.OAuth {
-				templ_7745c5c3_Err = accountButton(p, v.ID, a.ID, "begin", "Connect again", "btn btn-sm").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = accountButton(p, integrationURL(v.ID), a.ID, "begin", "Connect again", "btn btn-sm").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
 			if a.Several && !a.Primary {
-				templ_7745c5c3_Err = accountButton(p, v.ID, a.ID, "primary", "Make primary", "btn btn-sm").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = accountButton(p, integrationURL(v.ID), a.ID, "primary", "Make primary", "btn btn-sm").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -984,7 +984,7 @@ func linkedAccount(p Page, v IntegrationDetail, a LinkedAccount) templ.Component
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = accountButton(p, v.ID, a.ID, "disconnect", "Disconnect "+a.Name, "btn btn-sm btn-danger").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = accountButton(p, integrationURL(v.ID)+"/disconnect", a.ID, "disconnect", "Disconnect "+a.Name, "btn btn-sm btn-danger").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1074,7 +1074,7 @@ func permissions(can, other []string) templ.Component {
 	})
 }
 
-func accountButton(p Page, provider, id, do, label, class string) templ.Component {
+func accountButton(p Page, to, id, do, label, class string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1100,9 +1100,9 @@ func accountButton(p Page, provider, id, do, label, class string) templ.Componen
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var49 templ.SafeURL
-		templ_7745c5c3_Var49, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(integrationURL(provider)))
+		templ_7745c5c3_Var49, templ_7745c5c3_Err = templ.JoinURLErrs(templ.URL(to))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integrations.templ`, Line: 253, Col: 65}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/integrations.templ`, Line: 253, Col: 43}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var49))
 		if templ_7745c5c3_Err != nil {
