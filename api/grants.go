@@ -21,6 +21,9 @@ type Grant struct {
 	DecidedByID string     `json:"decided_by_id,omitempty"`
 	DecidedBy   string     `json:"decided_by,omitempty"`
 	DecidedAt   *time.Time `json:"decided_at,omitempty"`
+	// Whole says of an integration that was just granted what the app can do with
+	// it, which is more than what it declares.
+	Whole string `json:"whole,omitempty"`
 }
 
 // States of a [Grant].

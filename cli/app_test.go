@@ -153,3 +153,17 @@ func TestAKeyThatIsNoNameGivesNoCommandToCopy(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Who approves an integration is told that the app receives the whole token.
+func TestApproveTellsOfTheWholeToken(t *testing.T) {
+	const grants = `{"app":{"namespace":"acme","name":"diary"},"items":[{"key":"google.*","source_key":"google.*","state":"granted","whole":"It gives the app the whole token of ada@acme.example."},{"key":"A_KEY","source_key":"A_KEY","state":"granted"}]}`
+	w := newWorld(t, serve(t, routes{
+		"POST /api/apps/list":               `{"items":[{"id":"a-1","namespace":"acme","name":"diary"}]}`,
+		"POST /api/apps/a-1/grants/approve": grants,
+	}))
+	r := w.run("app", "approve", "diary", "google", "A_KEY")
+	r.want(t, ExitOK, "It gives the app the whole token of ada@acme.example. For an app that you trust less")
+	if !strings.Contains(r.err, "infsh app approve acme/diary --bind google=ACCOUNT") || strings.Count(r.err, "whole token") != 1 {
+		t.Errorf("it says\n%s", r.err)
+	}
+}

@@ -115,7 +115,11 @@ for approval. Whoever may write secrets may approve.
 
 With --bind the app receives the value of another key of the team under the name
 that it declares: --bind HF_TOKEN=HUGGINGFACE_TOKEN. Binding a key to its own
-name undoes that.`,
+name undoes that.
+
+An integration gives the app the whole token of an account, whatever it declares;
+what the account is allowed is printed. With --bind google.sheets=ACCOUNT the app
+receives another account than the primary one.`,
 		Example: `  infsh app approve acme/summarizer
   infsh app approve acme/summarizer OPENAI_API_KEY
   infsh app approve acme/summarizer --bind HF_TOKEN=HUGGINGFACE_TOKEN`,
@@ -199,6 +203,9 @@ func (p *program) showDecision(done api.GrantDecision, word string) {
 			line += ", receives " + g.SourceKey
 		}
 		p.printf("%s\n", inert(line))
+		if g.Whole != "" {
+			p.notef("%s For an app that you trust less, connect a further account that is allowed less, and let it have that one: infsh app approve %s --bind %s=ACCOUNT", g.Whole, appName(done.App), strings.TrimSuffix(g.Key, ".*"))
+		}
 	}
 	if len(done.Items) == 0 {
 		p.notef("Nothing has changed.")

@@ -7,6 +7,7 @@ import (
 
 	"infsh/api"
 	"infsh/app"
+	"infsh/integration"
 	"infsh/secret"
 	"infsh/team"
 )
@@ -41,7 +42,38 @@ func (s *server) approveGrants(w http.ResponseWriter, r *http.Request, actor tea
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, decisionJSON(decision))
+	out := decisionJSON(decision)
+	if err := s.tellWhole(r, actor, decision.Grants, out.Items); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+// tellWhole says of the integrations among new grants what an app can do with
+// them; without the accounts to a credential that may not list those.
+func (s *server) tellWhole(r *http.Request, actor team.Actor, grants []secret.Grant, told []api.Grant) error {
+	var all []integration.Held
+	read := !actor.Can(team.ListIntegrations)
+	for i, g := range grants {
+		key, is := g.Integration()
+		if !is || g.State != secret.Granted {
+			continue
+		}
+		if !read {
+			read = true
+			connections, err := s.Integrations.List(r.Context(), actor)
+			if err != nil {
+				return err
+			}
+			all = integration.Unsealed(connections)
+		}
+		chosen := ""
+		if g.Bound() {
+			chosen = string(g.SourceKey)
+		}
+		told[i].Whole = s.Integrations.Catalogue().Whole(key, all, chosen)
+	}
+	return nil
 }
 
 func (s *server) revokeGrants(w http.ResponseWriter, r *http.Request, actor team.Actor) error {

@@ -98,7 +98,8 @@ func TestConnectOnThePages(t *testing.T) {
 		}
 		return res, doc
 	}
-	if res := w.call("owner", "POST", "/api/apps", `{"name":"notes","version":{"required_integrations":[{"key":"test.notes.write","description":"Writes down what it found"}]}}`, nil); res.Code != http.StatusCreated {
+	var deployed api.App
+	if res := w.call("owner", "POST", "/api/apps", `{"name":"notes","version":{"required_integrations":[{"key":"test.notes.write","description":"Writes down what it found"}]}}`, &deployed); res.Code != http.StatusCreated {
 		t.Fatalf("deploy: %d", res.Code)
 	}
 	var unmet struct {
@@ -172,6 +173,16 @@ func TestConnectOnThePages(t *testing.T) {
 	}
 	if text := doc.Find("[data-testid=stops]").Text(); !strings.Contains(text, "acme/notes") {
 		t.Errorf("the page says that these would stop: %q", text)
+	}
+	// Who decides is told what the whole token can do, not only what is declared.
+	_, page := get(owner, "/settings/apps/acme/notes")
+	if text := page.Find("[data-testid=whole]").Text(); !strings.Contains(text, "the whole token of ada@provider.example") || !strings.Contains(text, "Read your notes; Write your notes") {
+		t.Errorf("the app's page says %q", text)
+	}
+	var decided api.GrantDecision
+	w.call("full", "POST", "/api/apps/"+deployed.ID+"/grants/revoke", `{"keys":["test.notes.write"]}`, nil)
+	if res := w.call("full", "POST", "/api/apps/"+deployed.ID+"/grants/approve", `{"keys":["test.notes.write"]}`, &decided); res.Code != http.StatusOK || len(decided.Items) != 1 || !strings.Contains(decided.Items[0].Whole, "Read your notes") {
+		t.Errorf("an approval: %d %s", res.Code, res.Body)
 	}
 	account := doc.Find("[data-testid=account] input[name=account]").AttrOr("value", "")
 	if res := w.form("/settings/integrations/test/disconnect", "account="+account); res.Code != http.StatusSeeOther || w.outside.Count("revoke") != 1 {

@@ -120,6 +120,7 @@ func (s *server) appCheck(report secret.Report, v secret.AppVersion, place strin
 			Key: item.Key, Description: item.Description, Integration: item.Kind == secret.KindIntegration, Optional: item.Optional,
 			State: views.KeyState(item.State), Version: int(item.Version), Place: place,
 		}
+		shown.Whole, shown.ProviderURL = item.Link.Whole, integrationsHome+"/"+url.PathEscape(item.Link.Provider)
 		shown.Grant, shown.Propose = cmp.Or(string(item.Grant.State), string(secret.NotGranted)), string(item.Binding())
 		for _, step := range item.Steps(v, report.TeamName) {
 			shown.Steps = append(shown.Steps, views.CheckStep{OK: step.OK, Text: step.Text, Todo: step.Todo})

@@ -126,7 +126,7 @@ func (s *server) linkedAccount(c integration.Connection, all []integration.Conne
 	}
 	out.Kind, out.Env = k.Name, k.Names()
 	if k.Scoped() {
-		out.Can, out.Other = inWords(p, k, c.Scopes)
+		out.Can, out.Other = p.InWords(k, c.Scopes)
 		for _, capability := range p.Capabilities {
 			if capability.ServedBy(c.Type) && len(c.Lacking(p, capability.Scopes)) > 0 {
 				out.Adds = append(out.Adds, views.CapabilityChoice{Key: capability.Key, Words: capability.Words})
@@ -134,21 +134,6 @@ func (s *server) linkedAccount(c integration.Connection, all []integration.Conne
 		}
 	}
 	return out
-}
-
-// inWords says scopes to a person, and lists those for which there are no words.
-// Those that only keep the connection are not said.
-func inWords(p *integration.Provider, k *integration.Kind, scopes []string) (can, other []string) {
-	for _, scope := range scopes {
-		words := p.Words(scope)
-		switch {
-		case words != scope:
-			can = append(can, words)
-		case !k.Keeps(scope):
-			other = append(other, scope)
-		}
-	}
-	return can, other
 }
 
 func (s *server) integrationPage(w http.ResponseWriter, r *http.Request, session auth.Session) error {
@@ -328,7 +313,7 @@ func (s *server) showAuthorize(w http.ResponseWriter, r *http.Request, session a
 	}
 	model := views.Authorize{Provider: provider.Name, ProviderID: id, Host: begun.Host, URL: begun.URL}
 	if k, ok := provider.Kind(integration.OAuth); ok {
-		model.Can, model.Other = inWords(provider, k, begun.Scopes)
+		model.Can, model.Other = provider.InWords(k, begun.Scopes)
 	}
 	s.render(w, r, http.StatusOK, views.AuthorizePage(p, model))
 	return nil

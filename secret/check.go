@@ -127,6 +127,7 @@ func (s *Service) examine(ctx context.Context, r Reader, actor team.Actor, app s
 		return nil, err
 	}
 	items := evaluate(app, reqs, grants, held, links)
+	links.whole(items)
 	for i := range items {
 		items[i].looked = true
 	}

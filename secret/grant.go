@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"strings"
 	"time"
 
 	"infsh/envvar"
@@ -48,6 +49,13 @@ type Grant struct {
 
 // Bound reports whether the value is that of a key with another name.
 func (g Grant) Bound() bool { return g.SourceKey != "" && g.SourceKey != g.Key }
+
+// Integration is the name of the declared integration that it is about; a
+// secret's name has no dot.
+func (g Grant) Integration() (key string, ok bool) {
+	key = strings.TrimSuffix(string(g.Key), ".*")
+	return key, strings.Contains(string(g.Key), ".")
+}
 
 // source is the team's key whose value is given for a declared one.
 func (g Grant) source(declared envvar.Key) envvar.Key {

@@ -30,6 +30,9 @@ type Link struct {
 	Provider, Name string
 	// Capability is what it lets an app do, in words.
 	Words string
+	// Whole says what an app that is let have it can do, which is more than what it
+	// declares; in a check only.
+	Whole string
 	// Connection is the account that serves it, if one is there.
 	Connection integration.Connection
 	// Lacking are the scopes that the account was not given yet.
@@ -121,6 +124,21 @@ func (l Links) evaluate(item Item, grants Grants) Item {
 		item.State = Set
 	}
 	return item
+}
+
+// whole says what each integration gives, whether it is granted or not.
+func (l Links) whole(items []Item) {
+	for i := range items {
+		item := &items[i]
+		if item.Kind != KindIntegration {
+			continue
+		}
+		chosen := ""
+		if item.Grant.Bound() {
+			chosen = string(item.Grant.SourceKey)
+		}
+		item.Link.Whole = l.Catalogue.Whole(item.Key, l.Connections, chosen)
+	}
 }
 
 // collide marks integrations that would give a name which the app receives from

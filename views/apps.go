@@ -122,6 +122,8 @@ type CheckItem struct {
 	Grant       string // granted, waiting, revoked; empty where nobody asked
 	Steps       []CheckStep
 	Place       string // tells the checks of one page apart
+	Whole       string // of an integration, what an app that has it can do
+	ProviderURL string // where a further account of an integration is connected
 }
 
 // CheckStep is one step of the decision about a key.
