@@ -197,6 +197,7 @@ func TestRunsReceiveFreshTokens(t *testing.T) {
 
 		l.provider.Fail(0)
 		l.provider.Forget()
+		dbtest.Exec(t, w.db, "UPDATE integrations SET refresh_at = 1") // The pause is over.
 		_, err = l.resolve(t, l.owner, "notes")
 		if item := unmet(t, err); item.State != secret.Lapsed || !strings.Contains(item.ActionURL(), c.ID) {
 			t.Errorf("void: %s", item.State)
