@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -150,18 +151,23 @@ func assemble(byID map[string]*Provider) *Catalogue {
 	return c
 }
 
+// Compiled when they are first used: a run of an app has no use of them.
 var (
-	idPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
-	keyPattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)+$`)
-	fieldPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
-	pathPattern  = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
-	scopePattern = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,256}$`)
+	idPattern    = lazily(`^[a-z0-9][a-z0-9_-]{0,39}$`)
+	keyPattern   = lazily(`^[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)+$`)
+	fieldPattern = lazily(`^[a-z][a-z0-9_]{0,39}$`)
+	pathPattern  = lazily(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
+	scopePattern = lazily(`^[\x21\x23-\x5b\x5d-\x7e]{1,256}$`)
 )
+
+func lazily(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 func (f providerFile) provider(id string) (*Provider, error) {
 	p := &Provider{ID: id, Name: f.Name, About: f.About, Docs: f.Docs, network: cmp.Or(f.Network, public), implies: f.Implies}
 	switch {
-	case !idPattern.MatchString(id):
+	case !idPattern().MatchString(id):
 		return nil, errors.New("a provider's id has up to 40 lower-case letters, digits, hyphens and underscores")
 	case f.Name == "" || f.About == "":
 		return nil, errors.New("name and about are needed")
@@ -186,7 +192,7 @@ func (f providerFile) provider(id string) (*Provider, error) {
 		p.Kinds = append(p.Kinds, k)
 	}
 	for i, cf := range f.Capabilities {
-		if !keyPattern.MatchString(cf.Key) || !strings.HasPrefix(cf.Key, id+".") {
+		if !keyPattern().MatchString(cf.Key) || !strings.HasPrefix(cf.Key, id+".") {
 			return nil, fmt.Errorf("capabilities[%d]: its key begins with %q and has lower-case letters, digits, dots, hyphens and underscores", i, id+".")
 		}
 		if cf.Words == "" {
@@ -256,7 +262,7 @@ func (f kindFile) kind(where network) (*Kind, error) {
 		}
 	}
 	for _, path := range []string{f.Account.ID, f.Account.Name} {
-		if path != "" && !pathPattern.MatchString(path) {
+		if path != "" && !pathPattern().MatchString(path) {
 			err = errors.Join(err, errors.New("account.id and account.name are names of an answer's fields, such as data.id"))
 		}
 	}
@@ -276,7 +282,7 @@ func (f kindFile) kind(where network) (*Kind, error) {
 
 func (f fieldFile) field() (Field, error) {
 	out := Field{Key: f.Key, Label: f.Label, Placeholder: f.Placeholder, Sensitive: f.Sensitive, Long: f.Long, Optional: f.Optional}
-	if !fieldPattern.MatchString(f.Key) || f.Label == "" {
+	if !fieldPattern().MatchString(f.Key) || f.Label == "" {
 		return out, errors.New("a field has a key of lower-case letters, digits and underscores, and a label")
 	}
 	if f.Pattern != "" {
@@ -308,7 +314,7 @@ func (k *Kind) readEnv(env map[string]string) error {
 		case k.token != "" && (from == sourceToken || from == sourceCredentials):
 		case from == serviceAccountField && k.Type == ServiceAccount:
 		case isField && slices.ContainsFunc(k.Fields, func(f Field) bool { return f.Key == field }):
-		case isAnswer && pathPattern.MatchString(answer) && k.Type == OAuth:
+		case isAnswer && pathPattern().MatchString(answer) && k.Type == OAuth:
 		default:
 			return fmt.Errorf("env: %s receives %q, which is not access_token, credentials, service_account_key, field:KEY of a field, or answer:NAME", name, from)
 		}
@@ -319,7 +325,7 @@ func (k *Kind) readEnv(env map[string]string) error {
 
 func checkScopes(scopes []string) error {
 	for _, s := range scopes {
-		if !scopePattern.MatchString(s) {
+		if !scopePattern().MatchString(s) {
 			return fmt.Errorf("%q is no scope", s)
 		}
 	}

@@ -137,7 +137,7 @@ func (p *Provider) scopesOf(k *Kind, in Begin) ([]string, error) {
 		scopes = append(scopes, p.Capabilities[i].Scopes...)
 	}
 	for _, scope := range in.Scopes {
-		if !scopePattern.MatchString(scope) {
+		if !scopePattern().MatchString(scope) {
 			return nil, problem.Invalid("scopes", "a scope has 1 to 256 printing ASCII characters, without spaces, quotes and backslashes")
 		}
 		scopes = append(scopes, scope)
