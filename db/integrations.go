@@ -195,12 +195,12 @@ func (t integrationTx) Leased(ctx context.Context, team, id string, until time.T
 func callsOf(team string) string { return "integrations of " + team }
 
 func (t integrationTx) Calls(ctx context.Context, team string) (n int, since time.Time, err error) {
-	th, err := authTx{t.q}.Throttle(ctx, callsOf(team))
+	th, err := authTx(t).Throttle(ctx, callsOf(team))
 	return th.Failures, th.LastAt, err
 }
 
 func (t integrationTx) SetCalls(ctx context.Context, team string, n int, since time.Time) error {
-	return authTx{t.q}.SetThrottle(ctx, auth.Throttle{Bucket: callsOf(team), Failures: n, LastAt: since})
+	return authTx(t).SetThrottle(ctx, auth.Throttle{Bucket: callsOf(team), Failures: n, LastAt: since})
 }
 
 type clientRow struct {
