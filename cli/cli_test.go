@@ -35,6 +35,8 @@ type world struct {
 	// environ is what a command inherits; with real, it is really started.
 	environ []string
 	real    bool
+	// patient makes each wait last until it is cancelled; else none lasts.
+	patient bool
 }
 
 // newWorld is a machine with a private folder for logins, an API key, and a
@@ -68,7 +70,12 @@ func (w *world) run(args ...string) result {
 		Version:   "1.2.3",
 		terminal:  &w.terminal,
 		ring:      w.ring,
-		sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		sleep: func(ctx context.Context, _ time.Duration) error {
+			if w.patient {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		},
 		openURL: func(url string) error {
 			w.opened = append(w.opened, url)
 			if w.browse != nil {

@@ -102,6 +102,7 @@ func TestAKeyMayBePastedInTheBrowsersPlace(t *testing.T) {
 		return line, nil
 	}}
 	w.env["SSH_CONNECTION"] = "x"
+	w.patient = true // Nobody approves: only the paste ends the wait.
 	r := w.run("login")
 	r.want(t, ExitOK, "ABCD-EFGH", "paste an API key", "Logged in to")
 	if strings.Contains(r.err+r.out, testKey) {
