@@ -7,8 +7,6 @@ import (
 	"sync"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"infsh/runner/monitor"
 )
 
@@ -51,26 +49,13 @@ func startMonitored(cmd *exec.Cmd, ownTerminal bool, prepared *Prepared) (*monit
 	return m, nil
 }
 
-// startMonitor starts a monitor, which waits for its job.
+// startMonitor returns a monitor that waits for its job.
 func startMonitor() (*monitored, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	p, err := monitor.Take()
 	if err != nil {
 		return nil, errNoMonitor
 	}
-	theirs := os.NewFile(uintptr(pair[1]), "control")
-	defer theirs.Close()
-	control := os.NewFile(uintptr(pair[0]), "control")
-	// Not the name of the file, which may have been replaced since.
-	process, err := os.StartProcess("/proc/self/exe", monitor.Arguments(), &os.ProcAttr{
-		Env: []string{}, Files: []*os.File{nil, nil, nil, monitor.ControlFD: theirs},
-		// It outlives this process, and hears of its end also while stopped.
-		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGCONT},
-	})
-	if err != nil {
-		control.Close()
-		return nil, errNoMonitor
-	}
-	return &monitored{monitor: process, control: control}, nil
+	return &monitored{monitor: p.Process, control: p.Control}, nil
 }
 
 // abandon ends the monitor, and its command where it has one.

@@ -4,8 +4,9 @@
 // command and all that the command started, also what tried to get away from it.
 // On a terminal of the command's own it is the parent without which no terminal
 // could stop the command (orphaned process groups, POSIX.1-2017, XBD 3.264), as
-// else a shell is. It is started before the command is known, and gets that with its
-// environment and its files through a socket. It holds no credential.
+// else a shell is. It is started before the command is known, for a run with the
+// program itself, and gets the command with its environment and its files through a
+// socket. It holds no credential.
 //
 // The keeper of a mount is such a process, too: it removes the files with the
 // secrets when the runner was killed, and holds no secret.

@@ -26,6 +26,8 @@ func init() {
 		os.Exit(start(os.Args[1]))
 	case len(os.Args) == 3 && os.Args[0] == KeeperName:
 		os.Exit(keep(os.Args[1], os.Args[2] == "true"))
+	default:
+		startEarly(os.Args)
 	}
 }
 
