@@ -1,61 +1,56 @@
 package main
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/VictoriaMetrics/metrics"
 
 	"infsh/conns"
 )
 
-// collectors are the metrics of the parts that know no HTTP.
-func collectors(st *store, limit *conns.Limit) []prometheus.Collector {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
-	counter := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
-	}
-	return []prometheus.Collector{
-		gauge("infsh_audit_queue_entries", "Audit entries that wait for their commit; answers wait with them.",
-			func() float64 { return float64(st.db.AuditQueue()) }),
-		counter("infsh_dek_cache_hits_total", "Opened data encryption keys that were in memory.",
-			func() float64 { hits, _ := st.kek.CacheStats(); return float64(hits) }),
-		counter("infsh_dek_cache_misses_total", "Data encryption keys that had to be unwrapped by the key encryption key.",
-			func() float64 { _, misses := st.kek.CacheStats(); return float64(misses) }),
-		gauge("infsh_dek_cache_entries", "Opened data encryption keys in memory.",
-			func() float64 { return float64(st.kek.CachedDEKs()) }),
-		gauge("infsh_connections_open", "Open connections of clients.", func() float64 { return float64(limit.Open()) }),
-		gauge("infsh_connections_max", "How many connections of clients may be open.", func() float64 { return float64(limit.Max()) }),
-		gauge("infsh_streams_open", "Streams by which runners and open pages wait for changes.", func() float64 { return float64(limit.Streams()) }),
-		gauge("infsh_streams_max", "How many such streams may go on; their connections are not among the others.", func() float64 { return float64(limit.MaxStreams()) }),
-		counter("infsh_connections_closed_total", "Connections of clients that were closed to make room for others, or for want of it.",
-			func() float64 { return float64(limit.Closed()) }),
-		databasePool{st},
+// partMetrics writes the metrics of the parts that know no HTTP. What each tells
+// stands in docs/operations.md.
+func partMetrics(st *store, limit *conns.Limit) func(io.Writer) {
+	return func(w io.Writer) {
+		hits, misses := st.kek.CacheStats()
+		metrics.WriteGaugeUint64(w, "infsh_audit_queue_entries", uint64(st.db.AuditQueue()))
+		metrics.WriteCounterUint64(w, "infsh_dek_cache_hits_total", uint64(hits))
+		metrics.WriteCounterUint64(w, "infsh_dek_cache_misses_total", uint64(misses))
+		metrics.WriteGaugeUint64(w, "infsh_dek_cache_entries", uint64(st.kek.CachedDEKs()))
+		metrics.WriteGaugeUint64(w, "infsh_connections_open", uint64(limit.Open()))
+		metrics.WriteGaugeUint64(w, "infsh_connections_max", uint64(limit.Max()))
+		metrics.WriteCounterUint64(w, "infsh_connections_closed_total", uint64(limit.Closed()))
+		metrics.WriteGaugeUint64(w, "infsh_streams_open", uint64(limit.Streams()))
+		metrics.WriteGaugeUint64(w, "infsh_streams_max", uint64(limit.MaxStreams()))
+		writePools(w, st)
 	}
 }
 
-// databasePool tells of the connections to the database. SQLite has one that
-// writes and some that read; PostgreSQL has one pool for both.
-type databasePool struct{ st *store }
-
-var (
-	poolConnections = prometheus.NewDesc("infsh_database_connections", "Open connections to the database, by what they are for and whether they are in use.", []string{"pool", "state"}, nil)
-	poolMax         = prometheus.NewDesc("infsh_database_connections_max", "How many connections to the database may be open.", []string{"pool"}, nil)
-	poolWaits       = prometheus.NewDesc("infsh_database_waits_total", "How often something had to wait for a connection to the database.", []string{"pool"}, nil)
-	poolWaited      = prometheus.NewDesc("infsh_database_wait_seconds_total", "How long all have waited for a connection to the database.", []string{"pool"}, nil)
-)
-
-func (p databasePool) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{poolConnections, poolMax, poolWaits, poolWaited} {
-		out <- d
+// writePools tells of the connections to the database. SQLite has one that writes
+// and some that read; PostgreSQL has one pool for both.
+func writePools(w io.Writer, st *store) {
+	pools := st.db.Pools()
+	names := slices.Sorted(maps.Keys(pools))
+	family := func(name, kind string, sample func(pool string)) {
+		metrics.WriteMetadataIfNeeded(w, name, kind)
+		for _, pool := range names {
+			sample(pool)
+		}
 	}
-}
-
-func (p databasePool) Collect(out chan<- prometheus.Metric) {
-	for name, s := range p.st.db.Pools() {
-		out <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(s.InUse), name, "in_use")
-		out <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(s.Idle), name, "idle")
-		out <- prometheus.MustNewConstMetric(poolMax, prometheus.GaugeValue, float64(s.MaxOpenConnections), name)
-		out <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(s.WaitCount), name)
-		out <- prometheus.MustNewConstMetric(poolWaited, prometheus.CounterValue, s.WaitDuration.Seconds(), name)
-	}
+	family("infsh_database_connections", "gauge", func(pool string) {
+		fmt.Fprintf(w, "infsh_database_connections{pool=%q,state=\"in_use\"} %d\n", pool, pools[pool].InUse)
+		fmt.Fprintf(w, "infsh_database_connections{pool=%q,state=\"idle\"} %d\n", pool, pools[pool].Idle)
+	})
+	family("infsh_database_connections_max", "gauge", func(pool string) {
+		fmt.Fprintf(w, "infsh_database_connections_max{pool=%q} %d\n", pool, pools[pool].MaxOpenConnections)
+	})
+	family("infsh_database_waits_total", "counter", func(pool string) {
+		fmt.Fprintf(w, "infsh_database_waits_total{pool=%q} %d\n", pool, pools[pool].WaitCount)
+	})
+	family("infsh_database_wait_seconds_total", "counter", func(pool string) {
+		fmt.Fprintf(w, "infsh_database_wait_seconds_total{pool=%q} %g\n", pool, pools[pool].WaitDuration.Seconds())
+	})
 }

@@ -127,7 +127,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	services.Webhooks = webhook.NewService(st.db.Webhooks(), st.kek, guard)
 	sender := webhook.NewSender(st.db.Outbox(), st.kek, guard, log)
 	faces := handlers.New(handlers.Config{
-		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Limits: s.limits, Collectors: collectors(st, limit), Stream: limit.Stream, InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
+		PublicURL: publicURL, TrustedProxies: s.trustedProxies, Limits: s.limits, PartMetrics: partMetrics(st, limit), Stream: limit.Stream, InternalApart: s.internalListen != "", Ready: st.ready, Log: log,
 	}, services)
 
 	servers := []*http.Server{newServer(faces.Main, limit, log)}

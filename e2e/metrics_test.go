@@ -11,11 +11,13 @@ import (
 
 var (
 	metricLine = regexp.MustCompile(`(?m)^([a-z_][a-z0-9_]*)(\{[^}]*\})? `)
+	metricType = regexp.MustCompile(`(?m)^# TYPE ([a-z_][a-z0-9_]*) (?:counter|gauge|histogram|summary)$`)
 	metricName = regexp.MustCompile(`\b(?:infsh|go|process|promhttp)_[a-z0-9_]+\b`)
 	labelName  = regexp.MustCompile(`([a-z_]+)="`)
 )
 
-// scrape reads /metrics, and returns its text and the names of its series.
+// scrape reads /metrics, and returns its text and the names of its series
+// and their families.
 func scrape(t testing.TB, s *server) (text string, names map[string]bool) {
 	t.Helper()
 	a := s.call("", "GET", "/metrics", nil)
@@ -25,6 +27,9 @@ func scrape(t testing.TB, s *server) (text string, names map[string]bool) {
 	names = map[string]bool{}
 	for _, m := range metricLine.FindAllStringSubmatch(a.Body, -1) {
 		names[m[1]] = true
+	}
+	for _, m := range metricType.FindAllStringSubmatch(a.Body, -1) {
+		names[m[1]] = true // that of a histogram is no series
 	}
 	return a.Body, names
 }

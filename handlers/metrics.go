@@ -1,13 +1,12 @@
 package handlers
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	vm "github.com/VictoriaMetrics/metrics"
 
 	"infsh/problem"
 )
@@ -15,37 +14,18 @@ import (
 // metrics counts what an operator alerts on. No label holds a name that people
 // chose: routes are patterns, outcomes and codes come from fixed lists.
 type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.HistogramVec
-	resolves *prometheus.HistogramVec
-	denials  *prometheus.CounterVec
-	logins   *prometheus.CounterVec
+	set   *vm.Set
+	parts func(io.Writer) // those of other parts
 }
 
 // latencies are in seconds, from a cached page to the write timeout.
 var latencies = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 
-func newMetrics(more []prometheus.Collector) *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "infsh_http_request_duration_seconds", Help: "Time to answer, by route and class of status.", Buckets: latencies,
-		}, []string{"route", "status"}),
-		resolves: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "infsh_resolve_duration_seconds", Help: "Time to answer a runner, its durable audit entry included, by outcome.", Buckets: latencies,
-		}, []string{"outcome"}),
-		denials: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "infsh_denials_total", Help: "Requests refused with 401 or 403, by reason.",
-		}, []string{"code"}),
-		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "infsh_logins_total", Help: "Sign-ins in the browser, by outcome.",
-		}, []string{"outcome"}),
-	}
-	m.registry.MustRegister(m.requests, m.resolves, m.denials, m.logins, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.registry.MustRegister(more...)
+func newMetrics(parts func(io.Writer)) *metrics {
+	vm.ExposeMetadata(true) // the types; the library has no place for help texts
+	m := &metrics{set: vm.NewSet(), parts: parts}
 	for _, outcome := range []string{loginOK, loginFailed, loginThrottled} {
-		m.logins.WithLabelValues(outcome)
+		m.set.GetOrCreateCounter(loginsName(outcome))
 	}
 	return m
 }
@@ -57,16 +37,25 @@ const (
 	loginThrottled = "throttled"
 )
 
+// login counts a sign-in in the browser.
+func (m *metrics) login(outcome string) { m.set.GetOrCreateCounter(loginsName(outcome)).Inc() }
+
+func loginsName(outcome string) string { return `infsh_logins_total{outcome="` + outcome + `"}` }
+
 // observed records one answered request.
 func (m *metrics) observed(r *http.Request, status int, took time.Duration) {
 	pattern := r.Pattern
 	if pattern == elsewhere || pattern == "" {
 		pattern = "none"
 	}
-	m.requests.WithLabelValues(pattern, strconv.Itoa(status/100)+"xx").Observe(took.Seconds())
+	m.took(`infsh_http_request_duration_seconds{route="`+pattern+`",status="`+strconv.Itoa(status/100)+`xx"}`, took)
 	if pattern == resolvePattern {
-		m.resolves.WithLabelValues(resolveOutcome(status)).Observe(took.Seconds())
+		m.took(`infsh_resolve_duration_seconds{outcome="`+resolveOutcome(status)+`"}`, took)
 	}
+}
+
+func (m *metrics) took(name string, took time.Duration) {
+	m.set.GetOrCreatePrometheusHistogramExt(name, latencies).Update(took.Seconds())
 }
 
 const resolvePattern = "POST /internal/v1/resolve"
@@ -88,12 +77,18 @@ func resolveOutcome(status int) string {
 // refused counts a denial; other errors are seen in the status.
 func (m *metrics) refused(code problem.Code) {
 	if status := statuses[code]; status == http.StatusUnauthorized || status == http.StatusForbidden {
-		m.denials.WithLabelValues(string(code)).Inc()
+		m.set.GetOrCreateCounter(`infsh_denials_total{code="` + string(code) + `"}`).Inc()
 	}
 }
 
 // serveMetrics answers Prometheus.
-func (s *server) serveMetrics(w http.ResponseWriter, r *http.Request) error {
-	promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
+func (s *server) serveMetrics(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	s.metrics.set.WritePrometheus(w)
+	if s.metrics.parts != nil {
+		s.metrics.parts(w)
+	}
+	vm.WriteProcessMetrics(w)
+	vm.WriteFDMetrics(w)
 	return nil
 }

@@ -147,10 +147,10 @@ func (s *server) acceptInvite(w http.ResponseWriter, r *http.Request) error {
 		toSecondStep(w, r, "") // The team is joined with it, not before.
 		return nil
 	case problem.NotSignedIn:
-		s.metrics.logins.WithLabelValues(loginFailed).Inc()
+		s.metrics.login(loginFailed)
 		form.Errors = views.FieldErrors{"password": "This is not the password of this account."}
 	case problem.RateLimited:
-		s.metrics.logins.WithLabelValues(loginThrottled).Inc()
+		s.metrics.login(loginThrottled)
 		setRetryAfter(w, p)
 		form.Throttled = p.Detail
 	case problem.InvalidField:

@@ -57,7 +57,7 @@ func (s *server) secondStep(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		if _, err = s.Sessions.Verify(w, r, proof, from, join); err == nil {
-			s.metrics.logins.WithLabelValues(loginOK).Inc()
+			s.metrics.login(loginOK)
 			if asked.Joining {
 				return s.joined(w, r, offer.TeamUsername)
 			}
@@ -67,14 +67,14 @@ func (s *server) secondStep(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch p := describe(err); p.Code {
 	case problem.NotSignedIn:
-		s.metrics.logins.WithLabelValues(loginFailed).Inc()
+		s.metrics.login(loginFailed)
 		return s.showLogin(w, r, statuses[p.Code], views.LoginForm{Next: form.Next, Errors: views.FieldErrors{"": p.Detail}})
 	case problem.InvalidField:
-		s.metrics.logins.WithLabelValues(loginFailed).Inc()
+		s.metrics.login(loginFailed)
 		form.Errors, _ = fieldErrors(err)
 		return s.showSecondStep(w, r, http.StatusUnauthorized, form)
 	case problem.RateLimited:
-		s.metrics.logins.WithLabelValues(loginThrottled).Inc()
+		s.metrics.login(loginThrottled)
 		setRetryAfter(w, p)
 		form.Throttled = p.Detail
 		return s.showSecondStep(w, r, statuses[p.Code], form)
@@ -105,7 +105,7 @@ func (s *server) passkeyLogin(w http.ResponseWriter, r *http.Request) error {
 	next := localPath(r.PostForm.Get("next"), "")
 	_, err := s.Sessions.LoginByPasskey(w, r, []byte(r.PostForm.Get("credential")), s.Authenticator.Origin(r))
 	if err == nil {
-		s.metrics.logins.WithLabelValues(loginOK).Inc()
+		s.metrics.login(loginOK)
 		redirect(w, r, localPath(next, settingsHome))
 		return nil
 	}
@@ -113,7 +113,7 @@ func (s *server) passkeyLogin(w http.ResponseWriter, r *http.Request) error {
 	if p.Code != problem.NotSignedIn {
 		return err
 	}
-	s.metrics.logins.WithLabelValues(loginFailed).Inc()
+	s.metrics.login(loginFailed)
 	return s.showLogin(w, r, statuses[p.Code], views.LoginForm{Next: next, Errors: views.FieldErrors{"credential": p.Detail}})
 }
 

@@ -6,6 +6,7 @@ package handlers
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -14,8 +15,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"infsh/account"
 	"infsh/app"
@@ -58,8 +57,9 @@ type Config struct {
 	InternalApart bool
 	// Limits are how much one client may ask.
 	Limits RateLimits
-	// Collectors are metrics of other parts, served with those of this package.
-	Collectors []prometheus.Collector
+	// PartMetrics writes the metrics of other parts in Prometheus' text format, for
+	// /metrics. Nil has none.
+	PartMetrics func(io.Writer)
 	// Stream counts a request whose answer goes on for long, until end is called; ok
 	// is false if there are too many. nil counts none.
 	Stream func(context.Context) (end func(), ok bool)
@@ -90,7 +90,7 @@ type Handlers struct {
 
 // New makes the handlers.
 func New(config Config, services Services) Handlers {
-	s := &server{Services: services, config: config, log: config.Log, metrics: newMetrics(config.Collectors), now: time.Now}
+	s := &server{Services: services, config: config, log: config.Log, metrics: newMetrics(config.PartMetrics), now: time.Now}
 	s.perCredential, s.perRunner, s.perAddress = newLimiter(config.Limits.Credential), newLimiter(config.Limits.Resolve), newLimiter(config.Limits.Address)
 	return Handlers{
 		Main:     s.wrap(s.mux(func(r route) bool { return !r.internal() || !config.InternalApart })),

@@ -86,7 +86,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 	form := views.LoginForm{Email: r.PostForm.Get("email"), Next: localPath(r.PostForm.Get("next"), "")}
 	_, err := s.Sessions.Login(w, r, form.Email, secretField(r, "password"), s.Authenticator.Origin(r))
 	if err == nil {
-		s.metrics.logins.WithLabelValues(loginOK).Inc()
+		s.metrics.login(loginOK)
 		redirect(w, r, localPath(form.Next, settingsHome))
 		return nil
 	}
@@ -96,10 +96,10 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 		toSecondStep(w, r, form.Next)
 		return nil
 	case problem.NotSignedIn:
-		s.metrics.logins.WithLabelValues(loginFailed).Inc()
+		s.metrics.login(loginFailed)
 		form.Errors = views.FieldErrors{"": p.Detail}
 	case problem.RateLimited:
-		s.metrics.logins.WithLabelValues(loginThrottled).Inc()
+		s.metrics.login(loginThrottled)
 		setRetryAfter(w, p)
 		form.Throttled = p.Detail
 	case problem.InvalidField:

@@ -65,7 +65,7 @@ func (s *server) signOnCallback(w http.ResponseWriter, r *http.Request) error {
 	signingIn := done.Purpose == auth.ToSignIn
 	switch {
 	case err == nil && signingIn:
-		s.metrics.logins.WithLabelValues(loginOK).Inc()
+		s.metrics.login(loginOK)
 		return s.signedOn(w, r, done, next)
 	case err == nil && done.Purpose == auth.ToConnect:
 		s.leaveFlash(w, flash{kind: flashConnected, subject: s.SignOn.Name()})
@@ -79,9 +79,9 @@ func (s *server) signOnCallback(w http.ResponseWriter, r *http.Request) error {
 		toSecondStep(w, r, localPath(done.Next, ""))
 		return nil
 	case signingIn && errors.Is(err, problem.RateLimited):
-		s.metrics.logins.WithLabelValues(loginThrottled).Inc()
+		s.metrics.login(loginThrottled)
 	case signingIn:
-		s.metrics.logins.WithLabelValues(loginFailed).Inc()
+		s.metrics.login(loginFailed)
 	}
 	return s.signOnFailed(w, r, done.Purpose, err)
 }
