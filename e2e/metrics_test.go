@@ -66,7 +66,7 @@ func TestMetricsHoldNoNames(t *testing.T) {
 			t.Errorf("/metrics holds %q", p)
 		}
 	}
-	known := map[string]bool{"route": true, "status": true, "outcome": true, "code": true, "le": true, "pool": true, "state": true, "version": true, "quantile": true}
+	known := map[string]bool{"route": true, "status": true, "outcome": true, "code": true, "le": true, "pool": true, "state": true, "version": true, "compiler": true, "quantile": true}
 	for _, m := range metricLine.FindAllStringSubmatch(text, -1) {
 		for _, l := range labelName.FindAllStringSubmatch(m[2], -1) {
 			if !known[l[1]] {
