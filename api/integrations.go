@@ -122,6 +122,20 @@ type IntegrationComplete struct {
 	CodeVerifier Ignored `json:"code_verifier"`
 }
 
+// IntegrationClientWrite is the body of PUT /integrations/{provider}/client: the
+// team's own client of OAuth, made at the provider.
+type IntegrationClientWrite struct {
+	ClientID     string     `json:"client_id"`
+	ClientSecret *Plaintext `json:"client_secret"`
+}
+
+// IntegrationClient is a team's client of OAuth at a provider, without its secret.
+type IntegrationClient struct {
+	Provider  string    `json:"provider"`
+	ClientID  string    `json:"client_id"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
 // Integrations returns all of the team's integrations.
 func (c *Client) Integrations(ctx context.Context) ([]Integration, error) {
 	return all[Integration](ctx, c, "/integrations/list")
@@ -151,6 +165,32 @@ func (c *Client) CompleteIntegration(ctx context.Context, in IntegrationComplete
 		return out, err
 	}
 	_, err = c.write(ctx, http.MethodPost, "/integrations/complete", body, sent, &out)
+	return out, err
+}
+
+// SetIntegrationClient stores the team's client at a provider.
+func (c *Client) SetIntegrationClient(ctx context.Context, provider string, in IntegrationClientWrite) (IntegrationClient, error) {
+	var out IntegrationClient
+	path, err := segment(provider)
+	if err != nil {
+		return out, err
+	}
+	body, sent, err := in.encode()
+	if err != nil {
+		return out, err
+	}
+	_, err = c.write(ctx, http.MethodPut, "/integrations/"+path+"/client", body, sent, &out)
+	return out, err
+}
+
+// MakeIntegrationPrimary makes an integration the one that apps receive.
+func (c *Client) MakeIntegrationPrimary(ctx context.Context, id string) (Integration, error) {
+	var out Integration
+	path, err := segment(id)
+	if err != nil {
+		return out, err
+	}
+	_, err = c.write(ctx, http.MethodPut, "/integrations/"+path+"/primary", nil, nil, &out)
 	return out, err
 }
 

@@ -247,3 +247,12 @@ func (c IntegrationComplete) encode() ([]byte, []redact.Value, error) {
 	}{code, state, c.Issuer, c.Error})
 	return body, []redact.Value{c.Code.Value, c.State.Value}, err
 }
+
+// encode encodes the message with its secret, and says what it holds.
+func (c IntegrationClientWrite) encode() ([]byte, []redact.Value, error) {
+	body, err := json.Marshal(struct {
+		ClientID     string  `json:"client_id"`
+		ClientSecret *string `json:"client_secret"`
+	}{c.ClientID, c.ClientSecret.open()})
+	return body, []redact.Value{c.ClientSecret.Value}, err
+}

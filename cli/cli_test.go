@@ -169,7 +169,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 	for _, path := range []string{
 		"login", "logout", "me", "teams list", "teams create", "teams switch", "apikeys list", "apikeys create", "apikeys revoke",
 		"secrets set", "secrets list", "secrets get", "secrets delete", "secrets import", "secrets history", "secrets rollback", "secrets activate",
-		"app deploy", "app check", "app list", "app versions", "app use", "app delete", "run", "webhooks list", "webhooks add", "webhooks delete", "webhooks test", "webhooks rotate", "webhooks deliveries", "integrations list", "integrations connect", "integrations disconnect", "version",
+		"app deploy", "app check", "app list", "app versions", "app use", "app delete", "run", "webhooks list", "webhooks add", "webhooks delete", "webhooks test", "webhooks rotate", "webhooks deliveries", "integrations list", "integrations client", "integrations connect", "integrations primary", "integrations disconnect", "version",
 	} {
 		cmd, rest, err := root.Find(strings.Fields(path))
 		if err != nil || len(rest) > 0 || cmd.Short == "" || !strings.HasSuffix(cmd.CommandPath(), path) {

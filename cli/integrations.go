@@ -24,12 +24,13 @@ func (p *program) integrationsCommand() *cobra.Command {
 x.tweet.write. The team connects an account once, and each run receives a token
 that is fresh.`,
 		Example: `  infsh integrations list --available
+  infsh integrations client google --id 1234.apps.example.com
   infsh integrations connect google --need google.sheets
   infsh integrations disconnect google`,
 		Args: cobra.ArbitraryArgs,
 		RunE: group,
 	}
-	cmd.AddCommand(p.integrationsListCommand(), p.integrationsConnectCommand(), p.integrationsDisconnectCommand())
+	cmd.AddCommand(p.integrationsListCommand(), p.integrationsClientCommand(), p.integrationsConnectCommand(), p.integrationsPrimaryCommand(), p.integrationsDisconnectCommand())
 	return cmd
 }
 
@@ -115,8 +116,8 @@ func (p *program) integrationsConnectCommand() *cobra.Command {
 By OAuth the provider's page opens in your browser. You allow there what --need
 names, and the command goes on by itself; with --paste, or where no browser can
 be opened, it prints the address, and you paste what the last page shows. The
-team's client at the provider is set on the page Settings → Integrations, which
-also says how one is made.
+team's client at the provider is set before, by infsh integrations client or on
+the page Settings → Integrations, which also says how one is made.
 
 With --type api_key or --type service_account the key is asked for, hidden, or
 read from standard input. Other fields of the form are given with --field.`,
@@ -152,6 +153,85 @@ read from standard input. Other fields of the form are given with --field.`,
 	return cmd
 }
 
+func (p *program) integrationsClientCommand() *cobra.Command {
+	var id string
+	cmd := &cobra.Command{
+		Use:   "client PROVIDER",
+		Short: "Set the team's client of OAuth at a provider",
+		Long: `Sets the client ID and secret that you got where you registered an app at the
+provider, with the redirect URL that this command prints. The secret is asked for,
+hidden, or read from standard input. Accounts that were connected with another
+client ID have to be connected again.`,
+		Example: `  infsh integrations client google --id 1234.apps.example.com
+  infsh integrations client google --id 1234.apps.example.com < secret.txt`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if id == "" {
+				return Usage("--id is missing: the client ID, which the provider shows with the secret")
+			}
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			all, err := s.IntegrationConfigs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			i := slices.IndexFunc(all, func(c api.IntegrationConfig) bool {
+				return c.Provider == args[0] && c.Type == api.IntegrationOAuth
+			})
+			if i < 0 {
+				return fail(ExitNotFound, "No provider "+inert(args[0])+" is connected by OAuth.", "What can be connected: infsh integrations list --available")
+			}
+			p.notef("Redirect URL to register at %s: %s", inert(all[i].ShortName), inert(all[i].RedirectURL))
+			secret, err := p.typedSecret(cmd.Context(), "Client secret (not shown): ")
+			if err != nil {
+				return err
+			}
+			made, err := s.SetIntegrationClient(cmd.Context(), args[0], api.IntegrationClientWrite{ClientID: id, ClientSecret: api.NewPlaintext(secret)})
+			if err != nil {
+				return err
+			}
+			p.notef("Set the client of %s: %s. Now connect an account: infsh integrations connect %s", inert(all[i].ShortName), inert(made.ClientID), inert(made.Provider))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&id, "id", "", "the client ID")
+	return cmd
+}
+
+func (p *program) integrationsPrimaryCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "primary ID",
+		Short: "Make an account the one that apps receive of its provider",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := p.connect()
+			if err != nil {
+				return err
+			}
+			made, err := s.MakeIntegrationPrimary(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			p.notef("Apps receive %s (%s) now, unless they were given another account.", inert(made.DisplayName), inert(made.AccountName))
+			return nil
+		},
+	}
+}
+
+// typedSecret asks for a secret, hidden, or reads it from standard input.
+func (p *program) typedSecret(ctx context.Context, prompt string) (redact.Value, error) {
+	var text string
+	var err error
+	if p.terminal.in {
+		text, err = p.askHidden(ctx, prompt)
+	} else {
+		text, err = p.readAll(64 << 10)
+	}
+	return redact.NewValue(text), err
+}
+
 // usualType is the way in which the provider is connected if none was named:
 // that of what is ready, first of all by an account.
 func (p *program) usualType(ctx context.Context, s *session, provider string) (string, error) {
@@ -184,17 +264,11 @@ func typedFields(fields []string) (map[string]*api.Plaintext, error) {
 }
 
 func (p *program) connectKey(ctx context.Context, s *session, in api.IntegrationConnect) error {
-	var text string
-	var err error
-	if p.terminal.in {
-		text, err = p.askHidden(ctx, "Key or token (not shown): ")
-	} else {
-		text, err = p.readAll(64 << 10)
-	}
+	key, err := p.typedSecret(ctx, "Key or token (not shown): ")
 	if err != nil {
 		return err
 	}
-	in.APIKey = api.NewPlaintext(redact.NewValue(text))
+	in.APIKey = api.NewPlaintext(key)
 	made, err := s.ConnectIntegration(ctx, in)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ const integrationsListed = `{"items":[
 const integrationConfigs = `[
 	{"slug":"google-oauth","provider":"google","type":"oauth","name":"Google: Google account","available":false},
 	{"slug":"google-service_account","provider":"google","type":"service_account","name":"Google: Service account","available":true},
-	{"slug":"x-oauth","provider":"x","type":"oauth","name":"X: X account","available":true},
+	{"slug":"x-oauth","provider":"x","type":"oauth","name":"X: X account","short_name":"X","redirect_url":"https://infsh.example/settings/integrations/callback","available":true},
 	{"slug":"discord-api_key","provider":"discord","type":"api_key","name":"Discord: Bot token","available":true}]`
 
 // integrationsServer answers as the server does, and keeps what it receives.
@@ -27,6 +27,11 @@ func integrationsServer(t *testing.T) (http.Handler, map[string]map[string]any) 
 			reply(w, integrationsListed)
 		case "GET /api/integrations/configs":
 			reply(w, integrationConfigs)
+		case "PUT /api/integrations/x/client":
+			sent["client"] = body(t, r)
+			reply(w, `{"provider":"x","client_id":"client-1","updated_at":"2026-01-02T03:04:05Z"}`)
+		case "PUT /api/integrations/a-2/primary":
+			reply(w, `{"id":"a-2","provider":"x","type":"oauth","display_name":"X","account_name":"bob","is_primary":true,"status":"connected","scopes":[]}`)
 		case "POST /api/integrations":
 			sent["connect"] = body(t, r)
 			if sent["connect"]["type"] != "oauth" {
@@ -122,4 +127,23 @@ func TestConnectAKey(t *testing.T) {
 	if strings.Contains(r.out+r.err, canary) {
 		t.Error("the output has the key")
 	}
+}
+
+// The team's client is set with its secret from standard input, after what is to
+// be registered at the provider was said.
+func TestSetAClient(t *testing.T) {
+	handler, sent := integrationsServer(t)
+	w := newWorld(t, handler)
+	w.run("integrations", "client", "x").want(t, ExitUsage, "--id")
+	w.run("integrations", "client", "discord", "--id", "client-1").want(t, ExitNotFound, "discord")
+	w.stdin = canary
+	r := w.run("integrations", "client", "x", "--id", "client-1")
+	r.want(t, ExitOK, "Redirect URL to register at X: https://infsh.example/settings/integrations/callback", "infsh integrations connect x")
+	if got := sent["client"]; got["client_id"] != "client-1" || got["client_secret"] != canary {
+		t.Errorf("sent are %d fields, and not the id and the secret", len(got))
+	}
+	if strings.Contains(r.out+r.err, canary) {
+		t.Error("the output has the secret")
+	}
+	w.run("integrations", "primary", "a-2").want(t, ExitOK, "X (bob)")
 }

@@ -191,6 +191,8 @@ POST   /api/integrations                         401   412   403    ok    ok    
 POST   /api/integrations/complete                401   404   403    404   404   401     403    403    404   404   401
 GET    /api/integrations/{provider}              401   404   ok     ok    ok    401     403    403    ok    ok    401
 DELETE /api/integrations/{provider}              401   404   403    ok    ok    401     403    403    ok    ok    401
+PUT    /api/integrations/{provider}/client       401   ok    403    ok    ok    401     403    403    ok    ok    401
+PUT    /api/integrations/{provider}/primary      401   404   403    ok    ok    401     403    403    ok    ok    401
 POST   /api/credentials/list                     401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/credentials/available                401   ok    ok     ok    ok    401     403    403    ok    ok    401
 GET    /api/credentials/configs                  401   ok    ok     ok    ok    401     403    403    ok    ok    401
@@ -200,6 +202,8 @@ POST   /api/credentials                         401   412   403    ok    ok    4
 POST   /api/credentials/complete                401   404   403    404   404   401     403    403    404   404   401
 GET    /api/credentials/{provider}              401   404   ok     ok    ok    401     403    403    ok    ok    401
 DELETE /api/credentials/{provider}              401   404   403    ok    ok    401     403    403    ok    ok    401
+PUT    /api/credentials/{provider}/client        401   ok    403    ok    ok    401     403    403    ok    ok    401
+PUT    /api/credentials/{provider}/primary       401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/activity                             401   ok    403    ok    ok    401     403    ok     ok    ok    401
 POST   /api/activity/export                      401   ok    403    ok    ok    401     403    ok     ok    ok    401
 POST   /api/webhooks/list                        401   ok    403    ok    ok    401     403    ok     ok    ok    401
@@ -353,11 +357,15 @@ var calls = map[string]struct{ path, body string }{
 	"POST /api/integrations":                        {body: `{"provider":"google","type":"oauth"}`},
 	"GET /api/integrations/{provider}":              {path: "/api/integrations/notion"},
 	"DELETE /api/integrations/{provider}":           {path: "/api/integrations/notion"},
+	"PUT /api/integrations/{provider}/client":       {path: "/api/integrations/google/client", body: `{"client_id":"id","client_secret":"secret"}`},
+	"PUT /api/integrations/{provider}/primary":      {path: "/api/integrations/$integration/primary"},
 	"POST /api/integrations/complete":               {body: `{"state":"guessed","code":"guessed"}`},
 	"POST /api/credentials/list":                    {},
 	"POST /api/credentials":                         {body: `{"provider":"google","type":"oauth"}`},
 	"GET /api/credentials/{provider}":               {path: "/api/credentials/notion"},
 	"DELETE /api/credentials/{provider}":            {path: "/api/credentials/notion"},
+	"PUT /api/credentials/{provider}/client":        {path: "/api/credentials/google/client", body: `{"client_id":"id","client_secret":"secret"}`},
+	"PUT /api/credentials/{provider}/primary":       {path: "/api/credentials/$integration/primary"},
 	"POST /api/credentials/complete":                {body: `{"state":"guessed","code":"guessed"}`},
 
 	"POST /settings/apps/{namespace}/{name}/current": {path: "/settings/apps/acme/summarizer/current", body: "version=$version"},

@@ -26,6 +26,8 @@ func (s *server) integrationRoutes(base string) []route {
 		ap("POST", "", s.connectIntegration),
 		ap("POST", "/complete", s.completeIntegration),
 		ap("GET", "/{provider}", s.getIntegration),
+		ap("PUT", "/{provider}/client", s.setIntegrationClient),
+		ap("PUT", "/{provider}/primary", s.makeIntegrationPrimary),
 		ap("DELETE", "/{provider}", s.disconnectIntegration),
 	}
 }
@@ -182,6 +184,30 @@ func (s *server) getIntegration(w http.ResponseWriter, r *http.Request, actor te
 		return err
 	}
 	return writeJSON(w, http.StatusOK, s.integrationJSON(found))
+}
+
+func (s *server) setIntegrationClient(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	var body api.IntegrationClientWrite
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	var secret redact.Value
+	if body.ClientSecret != nil {
+		secret = body.ClientSecret.Value
+	}
+	made, err := s.Integrations.SetClient(r.Context(), actor, r.PathValue("provider"), body.ClientID, secret)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.IntegrationClient{Provider: made.Provider, ClientID: made.ClientID, UpdatedAt: made.UpdatedAt})
+}
+
+func (s *server) makeIntegrationPrimary(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	made, err := s.Integrations.MakePrimary(r.Context(), actor, r.PathValue("provider"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, s.integrationJSON(made))
 }
 
 // disconnectIntegration takes an id, or a provider that has one account.

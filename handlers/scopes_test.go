@@ -74,6 +74,8 @@ POST   /api/integrations             integrations:write
 POST   /api/integrations/complete integrations:write
 GET    /api/integrations/{provider}  integrations:read
 DELETE /api/integrations/{provider}  integrations:write
+PUT    /api/integrations/{provider}/client integrations:write
+PUT    /api/integrations/{provider}/primary integrations:write
 POST   /api/credentials/list         integrations:read
 GET    /api/credentials/available    integrations:read
 GET    /api/credentials/configs      integrations:read
@@ -83,6 +85,8 @@ POST   /api/credentials              integrations:write
 POST   /api/credentials/complete integrations:write
 GET    /api/credentials/{provider}   integrations:read
 DELETE /api/credentials/{provider}   integrations:write
+PUT    /api/credentials/{provider}/client integrations:write
+PUT    /api/credentials/{provider}/primary integrations:write
 POST   /api/apikeys/list              apikeys:read
 POST   /api/apikeys                   apikeys:write
 POST   /api/apikeys/{id}/service      apikeys:write
