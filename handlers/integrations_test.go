@@ -179,6 +179,27 @@ func TestConnectOnThePages(t *testing.T) {
 	if text := page.Find("[data-testid=whole]").Text(); !strings.Contains(text, "the whole token of ada@provider.example") || !strings.Contains(text, "Read your notes; Write your notes") {
 		t.Errorf("the app's page says %q", text)
 	}
+	// Where there are several accounts, one is chosen on the app's page.
+	if page.Find("[data-testid=choose-account]").Length() != 0 {
+		t.Error("an account can be chosen where there is one")
+	}
+	if res := w.form("/settings/integrations/test", "do=connect&kind=api_key&field_bot_token="+oauthtest.BotToken); res.Code != http.StatusSeeOther {
+		t.Fatalf("a second account: %d", res.Code)
+	}
+	_, page = get(owner, "/settings/apps/acme/notes")
+	choices := page.Find("[data-testid=choose-account] option")
+	if choices.Length() != 3 || choices.Filter("[selected]").Text() != "the primary account" {
+		t.Fatalf("to choose from are %q", choices.Text())
+	}
+	for _, source := range []string{choices.Last().AttrOr("value", ""), "test.notes.write"} {
+		if res := w.form("/settings/apps/acme/notes/grants", url.Values{"key": {"test.notes.write"}, "act": {"bind"}, "source_key": {source}}.Encode()); res.Code != http.StatusSeeOther {
+			t.Fatalf("choose %s: %d %s", source, res.Code, res.Body)
+		}
+		_, page = get(owner, "/settings/apps/acme/notes")
+		if chosen := page.Find("[data-testid=choose-account] option[selected]").AttrOr("value", ""); chosen != source {
+			t.Errorf("chosen is %q, want %q", chosen, source)
+		}
+	}
 	var decided api.GrantDecision
 	w.call("full", "POST", "/api/apps/"+deployed.ID+"/grants/revoke", `{"keys":["test.notes.write"]}`, nil)
 	if res := w.call("full", "POST", "/api/apps/"+deployed.ID+"/grants/approve", `{"keys":["test.notes.write"]}`, &decided); res.Code != http.StatusOK || len(decided.Items) != 1 || !strings.Contains(decided.Items[0].Whole, "Read your notes") {

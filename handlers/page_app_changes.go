@@ -27,7 +27,7 @@ func (s *server) appDialog(w http.ResponseWriter, r *http.Request, session auth.
 		if err != nil {
 			return false, err
 		}
-		check := s.appCheck(report, version, "current")
+		check := s.appCheck(report, version, nil, "current")
 		model.MakeCurrent = &views.MakeCurrent{ID: version.ID, Check: check}
 		if wants(r, "dialog") {
 			s.render(w, r, http.StatusOK, views.MakeCurrentDialog(p, *model))

@@ -8,6 +8,7 @@ import (
 
 	"infsh/app"
 	"infsh/auth"
+	"infsh/integration"
 	"infsh/problem"
 	"infsh/secret"
 	"infsh/team"
@@ -78,18 +79,22 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 	if err != nil {
 		return err
 	}
+	accounts, err := s.Integrations.List(r.Context(), session.Actor)
+	if err != nil {
+		return err
+	}
 	model := views.AppDetail{
 		AppRef: views.AppRef{Name: found.FullName()}, Description: found.Description, Version: int(found.Current.Number), VersionID: found.Current.ID,
 		Deployed: views.Ago(found.Current.CreatedAt, s.now()), DeployedBy: found.Current.CreatedBy, LastResolve: views.Ago(lastRun, s.now()),
 		CanEdit: session.Actor.Can(team.SetSecret), CanMove: session.Actor.Can(team.MoveCurrent), CanDelete: session.Actor.Can(team.DeleteApp),
-		Check: s.appCheck(report, current, "check"),
+		Check: s.appCheck(report, current, accounts, "check"),
 	}
 	if found.PendingID != "" {
 		pending, waiting, err := s.Secrets.CheckVersion(r.Context(), session.Actor, found.FullName(), found.PendingID)
 		if err != nil {
 			return err
 		}
-		check := s.appCheck(waiting, pending, "pending")
+		check := s.appCheck(waiting, pending, accounts, "pending")
 		model.Pending = &check
 	}
 	if model.TeamKeys, model.Check.Undeclared, err = s.teamKeys(r, session, report); err != nil {
@@ -112,8 +117,9 @@ func (s *server) appPage(w http.ResponseWriter, r *http.Request, session auth.Se
 	return nil
 }
 
-// appCheck shows a report on a version. Place tells the page's checks apart.
-func (s *server) appCheck(report secret.Report, v secret.AppVersion, place string) views.AppCheck {
+// appCheck shows a report on a version. Accounts are what the team has connected,
+// and place tells the page's checks apart.
+func (s *server) appCheck(report secret.Report, v secret.AppVersion, accounts []integration.Connection, place string) views.AppCheck {
 	check := views.AppCheck{Version: int(v.Number), Checked: views.Ago(s.now(), s.now())}
 	for _, item := range report.Items {
 		shown := views.CheckItem{
@@ -147,12 +153,31 @@ func (s *server) appCheck(report secret.Report, v secret.AppVersion, place strin
 			}
 			shown.Staged = int(item.StagedVersion)
 		}
+		shown.Accounts = accountChoices(item, accounts)
 		for _, near := range item.NearMisses {
 			shown.NearMisses = append(shown.NearMisses, views.NearMiss{Key: string(near.Key), Reason: near.Reason, Team: near.Team})
 		}
 		check.Items = append(check.Items, shown)
 	}
 	return check
+}
+
+// accountChoices are the accounts that the app may be given of an integration;
+// none where the primary one is all there is.
+func accountChoices(item secret.Item, accounts []integration.Connection) []views.AccountChoice {
+	if item.Kind != secret.KindIntegration {
+		return nil
+	}
+	choices := []views.AccountChoice{{Source: item.Key, Name: "the primary account", Chosen: !item.Grant.Bound()}}
+	for _, c := range accounts {
+		if c.Provider == item.Link.Provider {
+			choices = append(choices, views.AccountChoice{Source: c.ID, Name: c.Name(), Chosen: item.Grant.Bound() && string(item.Grant.SourceKey) == c.ID})
+		}
+	}
+	if len(choices) <= 2 && !item.Grant.Bound() {
+		return nil
+	}
+	return choices
 }
 
 // teamKeys are the team's keys, and those of them that the app does not declare

@@ -124,6 +124,14 @@ type CheckItem struct {
 	Place       string // tells the checks of one page apart
 	Whole       string // of an integration, what an app that has it can do
 	ProviderURL string // where a further account of an integration is connected
+	Accounts    []AccountChoice
+}
+
+// AccountChoice is an account that an app may be given of an integration.
+type AccountChoice struct {
+	Source string // an integration's own key stands for the primary account
+	Name   string
+	Chosen bool
 }
 
 // CheckStep is one step of the decision about a key.
