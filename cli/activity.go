@@ -23,7 +23,6 @@ owner or admin. Values are never in it.`,
   infsh activity export --format csv --outcome denied > denied.csv`,
 		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.started = true
 			if limit < 1 {
 				return Usage("--limit must be 1 or more")
 			}

@@ -100,9 +100,8 @@ with its command's code.`,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		RunE:          group,
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
-			// A group by itself only says how it is used.
-			p.started = !cmd.HasSubCommands()
+		PersistentPreRun: func(*cobra.Command, []string) {
+			p.started = true
 			if p.debug || isTrue(p.env("INFSH_DEBUG")) {
 				p.log = slog.New(slog.NewTextHandler(p.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			}

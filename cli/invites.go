@@ -46,7 +46,6 @@ func (p *program) teamsInvitesCommand() *cobra.Command {
   infsh teams invites revoke bo@example.com`,
 		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.started = true
 			return p.inTeam(cmd, func(ctx context.Context, s *session, team api.Team) error {
 				invites, err := s.Invites(ctx, team.ID)
 				if err != nil {

@@ -34,7 +34,6 @@ func (p *program) teamsMembersCommand() *cobra.Command {
   infsh teams members remove bo@example.com`,
 		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.started = true
 			s, err := p.connect()
 			if err != nil {
 				return err
