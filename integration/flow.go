@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,7 +70,7 @@ func (s *Service) Begin(ctx context.Context, actor team.Actor, in Begin) (Begun,
 	if in.Port < 0 || in.Port > 65535 {
 		return Begun{}, problem.Invalid("port", "it is a port of this machine")
 	}
-	state, verifier, now := random256(), oauth2.GenerateVerifier(), s.now()
+	state, verifier, now := rand.Text(), oauth2.GenerateVerifier(), s.now()
 	hash := hashState(state)
 	flow := Flow{
 		StateHash: hash, ID: uuid.NewString(), TeamID: actor.TeamID(), UserID: actor.UserID(), Holder: holder(actor), Provider: p.ID, Type: k.Type,
@@ -361,12 +360,6 @@ func notTraded(p *Provider, err error) error {
 
 func flowOver() error {
 	return problem.New(problem.NotFound, "This connection was finished already, has expired, or was begun elsewhere. Connect again.")
-}
-
-func random256() string {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // it never fails
-	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 func hashState(state string) []byte {
