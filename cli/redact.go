@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 
@@ -105,7 +104,7 @@ func (p *program) redactStream(ctx context.Context, s *session, resolved api.Res
 		signal.Ignore(os.Interrupt)
 	}
 	w := redact.NewWriter(p.Out, append(secrets, redact.Needle{Key: runner.CredentialKey, Value: s.credential}), opts...)
-	_, err := io.Copy(writerOnly{w}, readerOnly{p.In})
+	_, err := w.ReadFrom(p.In)
 	err = errors.Join(err, w.Close())
 	if found := w.Findings(); len(found) > 0 {
 		p.reporter(ctx, s, resolved)(found)
@@ -115,9 +114,3 @@ func (p *program) redactStream(ctx context.Context, s *session, resolved api.Res
 	}
 	return nil
 }
-
-// writerOnly and readerOnly keep io.Copy to its buffer: a Write for each Read.
-type (
-	writerOnly struct{ io.Writer }
-	readerOnly struct{ io.Reader }
-)
