@@ -28,7 +28,7 @@ func adminCommand() *cobra.Command {
 			return cli.Usage("name a command, such as `infsh admin create-user`")
 		},
 	}
-	cmd.AddCommand(createUserCommand(), setPasswordCommand(), resetFactorsCommand(), unlinkCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand())
+	cmd.AddCommand(createUserCommand(), setPasswordCommand(), resetFactorsCommand(), unlinkCommand(), auditCommand(), backupCommand(), restoreCommand(), newKEKCommand(), rotateKEKCommand(), rotateDEKCommand(), rotateIssuerKeyCommand())
 	return cmd
 }
 

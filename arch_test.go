@@ -42,12 +42,13 @@ var imports = map[string][]string{
 	"account":     {"audit", "problem", "redact", "team"},
 	"auth":        {"account", "audit", "envelope", "problem", "redact", "sso", "team"},
 	"integration": {"audit", "envelope", "envvar", "problem", "publicnet", "redact", "team"},
+	"issuer":      {"audit", "envelope", "problem", "redact", "team"},
 	"webhook":     {"audit", "envelope", "problem", "publicnet", "redact", "team"},
 	"rotation":    {"audit", "envelope", "envvar", "problem", "team"},
 	// The server's outside.
-	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "integration", "listing", "problem", "rotation", "secret", "team", "webhook"},
+	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "integration", "issuer", "listing", "problem", "rotation", "secret", "team", "webhook"},
 	"views":    {"openapi", "static"},
-	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "listing", "openapi", "problem", "redact", "scan", "secret", "static", "team", "views", "webhook"},
+	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "issuer", "listing", "openapi", "problem", "redact", "scan", "secret", "static", "team", "views", "webhook"},
 	// The client.
 	"api":    {"envvar", "redact"},
 	"runner": {"envvar", "redact", "runner/monitor"},
@@ -55,7 +56,7 @@ var imports = map[string][]string{
 	// Early in the order of initialisation: see its documentation.
 	"runner/monitor": {},
 	// The wiring.
-	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "redact", "rotation", "runner", "secret", "sso", "webhook"},
+	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "issuer", "redact", "rotation", "runner", "secret", "sso", "webhook"},
 	// Tests' own.
 	"db/dbtest":             {"db", "envelope", "team"},
 	"sso/ssotest":           {},

@@ -26,6 +26,7 @@ import (
 	"infsh/feed"
 	"infsh/handlers"
 	"infsh/integration"
+	"infsh/issuer"
 	"infsh/runner"
 	"infsh/secret"
 	"infsh/webhook"
@@ -118,6 +119,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	}
 	services := newServices(st, publicURL)
 	services.Integrations = integration.NewService(st.db.Integrations(), st.kek, catalogue, publicURL, log)
+	services.Issuer = issuer.NewService(st.db.Issuer(), st.kek, publicURL, log)
 	services.Secrets.WithTokens(services.Integrations)
 	services.Feed, services.Entries = feed.New(st.db, log), feed.New(st.db.Heads(), log)
 	if services.SignOn, err = s.signOn.provide(services.Sessions, services.Accounts, publicURL); err != nil {
@@ -158,6 +160,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	go sweep(ctx, services.Sessions, log)
 	go erase(ctx, services.Secrets, log)
 	go readRuns(ctx, services.Secrets, log)
+	go services.Issuer.Run(ctx)
 	renewing := make(chan struct{})
 	go func() {
 		services.Integrations.Run(ctx)

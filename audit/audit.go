@@ -59,6 +59,10 @@ const (
 	ActRewrapDEK        = "dek.rewrap"
 	ActDEKRotationStart = "dek.rotation_start"
 	ActRotateDEK        = "dek.rotate"
+	// The keys with which this server signs as an issuer. The target names one.
+	ActMakeIssuerKey   = "issuer_key.make"
+	ActRotateIssuerKey = "issuer_key.rotate"
+	ActDropIssuerKey   = "issuer_key.drop"
 )
 
 // OwnAct reports whether an act is one of a person on how they sign in, and

@@ -212,6 +212,7 @@ func fill(t testing.TB, d *dbtest.Database, kek *envelope.KEK) team.Actor {
 	dbtest.Exec(t, d, "INSERT INTO setup_codes (code_hash, created_at) VALUES (?, 1)", []byte{1})
 	dbtest.Exec(t, d, "INSERT INTO device_logins (device_hash, user_code, client_name, remote_addr, network, state, created_at, expires_at) VALUES (?, 'u', '', '', '', 'pending', 1, 1)", []byte{1})
 	dbtest.Exec(t, d, "INSERT INTO totp_factors (user_id, wrapped_dek, kek_id, seed, last_step, created_at, confirmed_at) VALUES (?, ?, 'k', ?, 7, 1, 2)", owner.UserID(), []byte{1, 2}, []byte{3, 4})
+	dbtest.Exec(t, d, "INSERT INTO issuer_keys (id, wrapped_dek, kek_id, private_key, created_at, signs_from) VALUES ('k', ?, 'k', ?, 1, 2)", []byte{1, 2}, []byte{3, 4})
 	dbtest.Exec(t, d, "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, aaguid, transports, flags, sign_count, created_at, last_used_at) VALUES ('p', ?, 'phone', ?, ?, ?, 'internal', 93, 4294967295, 1, 2)", owner.UserID(), []byte{1}, []byte{2}, []byte{3})
 	dbtest.Exec(t, d, "INSERT INTO recovery_codes (user_id, code_hash) VALUES (?, ?)", owner.UserID(), []byte{1})
 	dbtest.Exec(t, d, "INSERT INTO pending_logins (token_hash, user_id, joining, failures, created_at, expires_at) VALUES (?, ?, 0, 0, 1, 1)", []byte{1}, owner.UserID())

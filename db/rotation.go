@@ -79,7 +79,7 @@ func (t rotationTx) SetKEKs(ctx context.Context, k rotation.KEKs) error {
 
 type teamKeyRow struct {
 	ID           string `db:"id"`
-	Person       bool   `db:"person"`
+	Of           int    `db:"of_what"`
 	Username     string `db:"username"`
 	WrappedDEK   []byte `db:"wrapped_dek"`
 	KEKID        string `db:"kek_id"`
@@ -87,15 +87,22 @@ type teamKeyRow struct {
 }
 
 func (r teamKeyRow) key() rotation.TeamKey {
-	return rotation.TeamKey{TeamID: r.ID, Person: r.Person, Username: r.Username, WrappedDEK: r.WrappedDEK, KEKID: r.KEKID, RotatedAt: fromMicros(r.DEKRotatedAt)}
+	return rotation.TeamKey{TeamID: r.ID, Person: r.Of == ofPerson, Issuer: r.Of == ofIssuer, Username: r.Username, WrappedDEK: r.WrappedDEK, KEKID: r.KEKID, RotatedAt: fromMicros(r.DEKRotatedAt)}
 }
 
-const selectTeamKeys = "SELECT id, username, wrapped_dek, kek_id, dek_rotated_at, 0 AS person FROM teams WHERE "
+const selectTeamKeys = "SELECT id, username, wrapped_dek, kek_id, dek_rotated_at, 0 AS of_what FROM teams WHERE "
 
-// selectKeysets are the keysets that the KEK wraps: those of teams, and those of
-// people.
-const selectKeysets = `SELECT * FROM (SELECT id, username, wrapped_dek, kek_id, dek_rotated_at, 0 AS person FROM teams
-	UNION ALL SELECT f.user_id, u.email, f.wrapped_dek, f.kek_id, 0, 1 FROM totp_factors f JOIN users u ON u.id = f.user_id) AS wrapped WHERE `
+// What a keyset is of that is no team's.
+const (
+	ofPerson = 1
+	ofIssuer = 2
+)
+
+// selectKeysets are the keysets that the KEK wraps: those of teams, of people,
+// and of the issuer's keys.
+const selectKeysets = `SELECT * FROM (SELECT id, username, wrapped_dek, kek_id, dek_rotated_at, 0 AS of_what FROM teams
+	UNION ALL SELECT f.user_id, u.email, f.wrapped_dek, f.kek_id, 0, 1 FROM totp_factors f JOIN users u ON u.id = f.user_id
+	UNION ALL SELECT id, '', wrapped_dek, kek_id, 0, 2 FROM issuer_keys) AS wrapped WHERE `
 
 func (t rotationTx) TeamKey(ctx context.Context, teamID string) (rotation.TeamKey, error) {
 	return t.teamKey(ctx, "id = ?", teamID)
@@ -135,7 +142,8 @@ func (t rotationTx) teamKeys(ctx context.Context, query string, arg any, after s
 }
 
 func (t rotationTx) CountTeamsNotWrappedBy(ctx context.Context, kekID string) (n int, err error) {
-	err = t.q.get(ctx, &n, "SELECT (SELECT count(*) FROM teams WHERE kek_id <> ?) + (SELECT count(*) FROM totp_factors WHERE kek_id <> ?)", kekID, kekID)
+	err = t.q.get(ctx, &n, `SELECT (SELECT count(*) FROM teams WHERE kek_id <> ?) + (SELECT count(*) FROM totp_factors WHERE kek_id <> ?)
+		+ (SELECT count(*) FROM issuer_keys WHERE kek_id <> ?)`, kekID, kekID, kekID)
 	return n, err
 }
 
@@ -200,6 +208,11 @@ func (t rotationTx) ReplaceDEK(ctx context.Context, kekCheck []byte, old, replac
 	}
 	if old.Person {
 		n, err := t.q.exec(ctx, "UPDATE totp_factors SET wrapped_dek = ?, kek_id = ? WHERE user_id = ? AND wrapped_dek = ?",
+			replacement.WrappedDEK, replacement.KEKID, old.TeamID, old.WrappedDEK)
+		return n > 0, err
+	}
+	if old.Issuer {
+		n, err := t.q.exec(ctx, "UPDATE issuer_keys SET wrapped_dek = ?, kek_id = ? WHERE id = ? AND wrapped_dek = ?",
 			replacement.WrappedDEK, replacement.KEKID, old.TeamID, old.WrappedDEK)
 		return n > 0, err
 	}

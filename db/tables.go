@@ -27,6 +27,8 @@ var tables = []table{
 	{name: "stores", order: "singleton", columns: columns(
 		integer("singleton"), text("id"), text("kek_id"), bytes("kek_check"),
 		text("old_kek_id"), bytes("old_kek_check"), integer("dek_rotation_at"))},
+	{name: "issuer_keys", order: "id", columns: columns(
+		text("id"), bytes("wrapped_dek"), text("kek_id"), bytes("private_key"), integer("created_at", "signs_from"))},
 	{name: "users", order: "id", columns: columns(
 		text("id", "email", "email_folded", "password_hash"), integer("created_at", "updated_at"))},
 	{name: "totp_factors", order: "user_id", columns: columns(

@@ -23,6 +23,9 @@ const (
 	// TOTPSeed is the seed of a person's authenticator app; the place of the
 	// team in its associated data has the id of the person.
 	TOTPSeed Purpose = "totp-seed"
+	// IssuerKey is a private key with which this server signs as an issuer; the
+	// place of the team in its associated data has the id of the key.
+	IssuerKey Purpose = "issuer-key"
 )
 
 // The purposes of what the KEK itself seals. A DEK refuses them.
@@ -43,7 +46,7 @@ type AssociatedData struct {
 
 func (ad AssociatedData) validate() error {
 	switch ad.Purpose {
-	case SecretValue, SecretHint, IntegrationToken, WebhookSecret, TOTPSeed:
+	case SecretValue, SecretHint, IntegrationToken, WebhookSecret, TOTPSeed, IssuerKey:
 	default:
 		return fmt.Errorf("associated data: %q is no purpose of a record", string(ad.Purpose))
 	}

@@ -37,6 +37,8 @@ GET    /metrics                                  ok    ok    ok     ok    ok    
 GET    /{$}                                      ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 GET    /static/                                  ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 GET    /docs/api                                 ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /.well-known/openid-configuration         ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
+GET    /.well-known/jwks.json                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 GET    /setup                                    login login login  login login login   login  login  login login login
 POST   /setup                                    409   409   409    409   409   409     409    409    409   409   409
 GET    /login                                    ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
@@ -760,7 +762,8 @@ func checkHeaders(t *testing.T, at string, res *httptest.ResponseRecorder) {
 			t.Errorf("%s: %s is %q, want %q", at, name, got, want)
 		}
 	}
-	if !strings.Contains(at, "/static/") && h.Get("Cache-Control") != "no-store" {
+	public := strings.Contains(at, "/static/") || strings.Contains(at, "/.well-known/openid-configuration")
+	if !public && h.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s: Cache-Control is %q", at, h.Get("Cache-Control"))
 	}
 }

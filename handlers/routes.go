@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"infsh/auth"
+	"infsh/issuer"
 	"infsh/team"
 )
 
@@ -94,6 +95,8 @@ func (s *server) routes() []route {
 		pub("GET", "/{$}", s.home),
 		pub("GET", "/static/", s.static),
 		pub("GET", "/docs/api", s.apiDocsPage),
+		pub("GET", issuer.DiscoveryPath, s.issuerMetadata),
+		pub("GET", issuer.KeysPath, s.issuerKeys),
 		pub("GET", "/setup", s.setupPage),
 		pub("POST", "/setup", s.setup),
 		pub("GET", "/login", s.loginPage),

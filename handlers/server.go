@@ -22,6 +22,7 @@ import (
 	"infsh/auth"
 	"infsh/feed"
 	"infsh/integration"
+	"infsh/issuer"
 	"infsh/secret"
 	"infsh/webhook"
 )
@@ -40,7 +41,9 @@ type Services struct {
 	Audit   *audit.Service
 	// Integrations are connections to outside services.
 	Integrations *integration.Service
-	Webhooks     *webhook.Service
+	// Issuer says how others verify what this server signs.
+	Issuer   *issuer.Service
+	Webhooks *webhook.Service
 	// Feed tells of changes, and Entries of new entries in the audit log.
 	Feed, Entries *feed.Feed
 	// Authenticator turns requests into actors.

@@ -25,6 +25,7 @@ import (
 	"infsh/feed"
 	"infsh/integration"
 	"infsh/integration/oauthtest"
+	"infsh/issuer"
 	"infsh/redact"
 	"infsh/secret"
 	"infsh/sso"
@@ -97,7 +98,8 @@ func newWorld(t *testing.T) *world {
 		Accounts: account.NewService(d.Accounts(), kek, passwords), Sessions: sessions, Keys: auth.NewKeys(d.Auth()), Calls: auth.NewCalls(d.Auth()),
 		Devices: auth.NewDevices(d.Auth()), Secrets: secret.NewService(d.Secrets(), kek), Apps: app.NewService(d.Apps()),
 		Audit: audit.NewService(d), Integrations: integration.NewService(d.Integrations(), kek, catalogue, public, discard), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
-		Feed: feed.New(d, discard), Entries: feed.New(d.Heads(), discard), Webhooks: webhook.NewService(d.Webhooks(), kek, webhook.Guard{}),
+		Issuer: issuer.NewService(d.Issuer(), kek, public, discard),
+		Feed:   feed.New(d, discard), Entries: feed.New(d.Heads(), discard), Webhooks: webhook.NewService(d.Webhooks(), kek, webhook.Guard{}),
 	}
 	w.at = ssotest.New(t)
 	w.provider, err = sso.New(sso.Config{

@@ -256,8 +256,11 @@ func TestEveryBinaryColumnIsKnown(t *testing.T) {
 		"sign_ons.state_hash":          "a hash",
 		"sign_ons.browser_hash":        "a hash",
 		// What is sealed under a person's own keyset, which rotate-kek wraps anew.
-		"totp_factors.wrapped_dek":     "sealed by the KEK",
-		"totp_factors.seed":            "sealed by the person's DEK, which no rotation replaces: its person makes another",
+		"totp_factors.wrapped_dek": "sealed by the KEK",
+		"totp_factors.seed":        "sealed by the person's DEK, which no rotation replaces: its person makes another",
+		// What is sealed under a keyset of its own, which rotate-kek wraps anew.
+		"issuer_keys.wrapped_dek":      "sealed by the KEK: TestRotateKEKOfTheIssuer",
+		"issuer_keys.private_key":      "sealed by the DEK of the key, which is replaced with it",
 		"passkeys.credential_id":       "public",
 		"passkeys.public_key":          "public",
 		"passkeys.aaguid":              "public",

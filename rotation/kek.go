@@ -190,15 +190,18 @@ func (s *Service) rewrapAll(ctx context.Context, operator team.Actor, keys, to *
 
 // what names the key in a message.
 func (t TeamKey) what() string {
-	if t.Person {
+	switch {
+	case t.Person:
 		return "the second factor of " + t.Username
+	case t.Issuer:
+		return "the issuer's key " + t.TeamID
 	}
 	return "the key of team " + t.Username
 }
 
 // chain is the team in whose audit log it is told.
 func (t TeamKey) chain() string {
-	if t.Person {
+	if t.Person || t.Issuer {
 		return ""
 	}
 	return t.TeamID
@@ -232,7 +235,7 @@ func (s *Service) rewrap(ctx context.Context, operator team.Actor, keys, to *env
 		if !now.equal(keks) {
 			return problem.New(problem.Conflict, "Another rotation of the KEK began meanwhile. Run one at a time.")
 		}
-		if t.Person {
+		if t.Person || t.Issuer {
 			return nil // It was removed or made anew; the next pass finds it if it must.
 		}
 		if t, err = s.teamKey(ctx, t.TeamID); errors.Is(err, problem.NotFound) {

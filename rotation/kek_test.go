@@ -1,13 +1,17 @@
 package rotation_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/url"
 	"strings"
 	"testing"
 
 	"infsh/db/dbtest"
 	"infsh/envelope"
+	"infsh/issuer"
 	"infsh/problem"
 	"infsh/redact"
 	"infsh/rotation"
@@ -93,6 +97,69 @@ func TestRotateKEKOfSecondFactors(t *testing.T) {
 		}
 		if _, err := w.old.OpenDEK(user, now); !errors.Is(err, envelope.ErrOpen) {
 			t.Errorf("the old KEK still opens it: %v", err)
+		}
+	})
+}
+
+// The keys of the issuer go along: what was signed before verifies after, by the
+// same public keys; and one that does not open is named.
+func TestRotateKEKOfTheIssuer(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		site := &url.URL{Scheme: "https", Host: "infsh.example"}
+		service := func(kek *envelope.KEK) *issuer.Service {
+			return issuer.NewService(w.Issuer(), kek.And(), site, slog.New(slog.DiscardHandler))
+		}
+		if err := service(w.old).Ensure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		published := func(kek *envelope.KEK) string {
+			t.Helper()
+			set, _, err := service(kek).Published(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := json.Marshal(set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(text)
+		}
+		before := published(w.old)
+		report, err := w.service(w.old).KEK(t.Context(), operator, w.young, nil)
+		if err != nil || report.Teams != 4 { // Two teams, and two keys.
+			t.Fatalf("%+v, %v", report, err)
+		}
+		if after := published(w.young); after != before || !strings.Contains(after, "kid") {
+			t.Errorf("the public keys are others, or none: %s", after)
+		}
+		if _, err := service(w.young).Sign(t.Context(), "team:1", "them"); err != nil {
+			t.Errorf("sign under the new KEK: %v", err)
+		}
+		if after := published(w.old); strings.Contains(after, "kid") {
+			t.Error("the old KEK still opens them")
+		}
+
+		// Each transaction may be the last.
+		for at := range 7 {
+			from, to := w.young, w.old
+			if at%2 == 1 {
+				from, to = to, from
+			}
+			store := &crashing{Rotation: w.Rotation(), transactions: at, committed: at%3 == 0}
+			_, _ = rotation.NewService(store, from).SetBatch(4).KEK(t.Context(), operator, to, nil)
+			if got := published(w.both()); got != before {
+				t.Errorf("killed at transaction %d: the public keys are others", at)
+			}
+			if _, err := w.service(w.both()).KEK(t.Context(), operator, to, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		dbtest.Exec(t, w.Database, "UPDATE issuer_keys SET wrapped_dek = ? WHERE signs_from = (SELECT max(signs_from) FROM issuer_keys)", []byte("damaged"))
+		_, err = w.service(w.both()).KEK(t.Context(), operator, newKEK(t), nil)
+		var stuck *rotation.Stuck
+		if !errors.As(err, &stuck) || len(stuck.What) != 1 || !strings.HasPrefix(stuck.What[0], "the issuer's key ") {
+			t.Errorf("a damaged key: %v", err)
 		}
 	})
 }

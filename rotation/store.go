@@ -29,7 +29,10 @@ type TeamKey struct {
 	TeamID, Username string
 	// Person says that it is no team's: TeamID and Username are a person's id
 	// and address, and the DEK seals the seed of the person's authenticator app.
-	Person     bool
+	Person bool
+	// Issuer says that it is that of a key with which the server signs as an
+	// issuer: TeamID is the key's id.
+	Issuer     bool
 	WrappedDEK []byte
 	// KEKID names the KEK that wraps it.
 	KEKID string
@@ -70,8 +73,8 @@ type Reader interface {
 	TeamKey(ctx context.Context, teamID string) (TeamKey, error)
 	// TeamKeyByName finds a team by username; problem.NotFound if there is none.
 	TeamKeyByName(ctx context.Context, username string) (TeamKey, error)
-	// TeamsNotWrappedBy returns teams, and people, whose DEK another KEK wraps, by
-	// id, those after the given id.
+	// TeamsNotWrappedBy returns teams, people and keys of the issuer whose DEK
+	// another KEK wraps, by id, those after the given id.
 	TeamsNotWrappedBy(ctx context.Context, kekID, after string, limit int) ([]TeamKey, error)
 	CountTeamsNotWrappedBy(ctx context.Context, kekID string) (int, error)
 	// TeamsRotatedBefore returns teams whose DEK was rotated before a time, by
