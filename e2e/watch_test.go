@@ -95,6 +95,7 @@ func TestRunWatchRestarts(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // It waits more than it works.
 			var flags []string
 			if test.flags != nil {
 				flags = test.flags()

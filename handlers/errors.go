@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"infsh/api"
 	"infsh/problem"
@@ -109,6 +110,17 @@ func setRetryAfter(w http.ResponseWriter, p *problem.Error) {
 	}
 }
 
+// hurry makes the rest of a request's body come soon or not at all: net/http reads
+// it before it answers, and the body of somebody unknown may not take as long as
+// that of others.
+func hurry(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	const soon = 2 * time.Second
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(soon))
+}
+
 // failJSON answers with problem+json (RFC 9457).
 func (s *server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 	p := describe(err)
@@ -117,6 +129,7 @@ func (s *server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 	setRetryAfter(w, p)
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="infsh"`)
+		hurry(w, r)
 	}
 	out := api.Problem{Type: "about:blank", Title: string(p.Code), Status: status, Detail: p.Detail, Instance: "urn:request:" + requestID(r)}
 	for _, f := range p.Fields {

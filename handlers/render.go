@@ -95,6 +95,7 @@ func redirect(w http.ResponseWriter, r *http.Request, to string) {
 // toLogin leads to the login page and back to where the person was. An HTMX
 // request comes from a page, so that page is where they were.
 func (s *server) toLogin(w http.ResponseWriter, r *http.Request) {
+	hurry(w, r)
 	next := ""
 	switch {
 	case isPartial(r):
