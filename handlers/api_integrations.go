@@ -203,6 +203,9 @@ func (s *server) setIntegrationClient(w http.ResponseWriter, r *http.Request, ac
 }
 
 func (s *server) makeIntegrationPrimary(w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	if err := noBody(r); err != nil {
+		return err
+	}
 	made, err := s.Integrations.MakePrimary(r.Context(), actor, r.PathValue("provider"))
 	if err != nil {
 		return err
