@@ -42,13 +42,14 @@ var imports = map[string][]string{
 	"account":     {"audit", "problem", "redact", "team"},
 	"auth":        {"account", "audit", "envelope", "problem", "redact", "sso", "team"},
 	"integration": {"audit", "envelope", "envvar", "problem", "publicnet", "redact", "team"},
+	"federation":  {"account", "audit", "auth", "problem", "publicnet", "redact", "secret", "team"},
 	"issuer":      {"audit", "envelope", "problem", "redact", "team"},
 	"webhook":     {"audit", "envelope", "problem", "publicnet", "redact", "team"},
 	"rotation":    {"audit", "envelope", "envvar", "problem", "team"},
 	// The server's outside.
-	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "integration", "issuer", "listing", "problem", "rotation", "secret", "team", "webhook"},
+	"db":       {"account", "app", "audit", "auth", "backup", "envvar", "federation", "integration", "issuer", "listing", "problem", "rotation", "secret", "team", "webhook"},
 	"views":    {"openapi", "static"},
-	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "feed", "integration", "issuer", "listing", "openapi", "problem", "redact", "scan", "secret", "static", "team", "views", "webhook"},
+	"handlers": {"account", "api", "app", "audit", "auth", "envvar", "federation", "feed", "integration", "issuer", "listing", "openapi", "problem", "redact", "scan", "secret", "static", "team", "views", "webhook"},
 	// The client.
 	"api":    {"envvar", "redact"},
 	"runner": {"envvar", "redact", "runner/monitor"},
@@ -56,11 +57,12 @@ var imports = map[string][]string{
 	// Early in the order of initialisation: see its documentation.
 	"runner/monitor": {},
 	// The wiring.
-	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "feed", "handlers", "integration", "issuer", "redact", "rotation", "runner", "secret", "sso", "webhook"},
+	"": {"account", "app", "audit", "auth", "backup", "cli", "conns", "db", "envelope", "federation", "feed", "handlers", "integration", "issuer", "redact", "rotation", "runner", "secret", "sso", "webhook"},
 	// Tests' own.
 	"db/dbtest":             {"db", "envelope", "team"},
 	"sso/ssotest":           {},
 	"integration/oauthtest": {},
+	"federation/issuertest": {},
 	"bench":                 {},
 	"e2e":                   {},
 	// Makes openapi/openapi.json.
@@ -128,6 +130,7 @@ var revealers = map[string]string{
 	"admin.go":                       "prints a new account's credentials, once",
 	"api/client.go":                  "checks the form of a credential before it is sent",
 	"api/forward.go":                 "sends an agent's credential in the Authorization header",
+	"api/trusts.go":                  "sends a platform's token to be exchanged",
 	"api/transport.go":               "sends the credential in the Authorization header, and takes values out of error texts",
 	"api/stream.go":                  "sends the credential in the Authorization header",
 	"api/wire.go":                    "encodes the messages that carry a value, by name",
@@ -154,6 +157,7 @@ var revealers = map[string]string{
 	"secret/seal.go":                 "encrypts the value",
 	"secret/service.go":              "checks the value that is to be set",
 	"secret/twins.go":                "makes the fingerprint of a value",
+	"federation/token.go":            "reads and verifies a platform's token",
 	"integration/material.go":        "encrypts what a connection holds, and puts an access token with its end into JSON",
 	"integration/provider_client.go": "sends codes and tokens to their own provider",
 	"integration/service.go":         "reads the form of a key, of which it checks the look",

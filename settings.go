@@ -31,6 +31,7 @@ type settings struct {
 	logLevel       slog.Level
 	limits         handlers.RateLimits
 	webhookPrivate bool
+	issuersPrivate bool
 	signOn         signOn
 	// integrations is the operator's file of providers; empty for none.
 	integrations string
@@ -64,6 +65,7 @@ var serveSettings = slices.Concat([]setting{
 	{flag: "rate-limit-resolve", env: "INFSH_RATE_LIMIT_RESOLVE", fallback: "20000", usage: "the same for an API key at the runners' endpoint"},
 	{flag: "rate-limit-address", env: "INFSH_RATE_LIMIT_ADDRESS", fallback: "200", usage: "the same for an address without a valid credential"},
 	{flag: "webhook-allow-private", env: "INFSH_WEBHOOK_ALLOW_PRIVATE", usage: "true lets webhooks call private and local addresses, and plain http", isBool: true},
+	{flag: "issuers-allow-private", env: "INFSH_ISSUERS_ALLOW_PRIVATE", usage: "true lets teams trust issuers of tokens in private networks, and on this machine by plain http", isBool: true},
 	{flag: "integrations", env: "INFSH_INTEGRATIONS", usage: "YAML file of providers that come beside those of the program, or replace them; see docs/operations.md"},
 	{flag: "log-level", env: "INFSH_LOG_LEVEL", fallback: "info", usage: "debug, info, warn or error"},
 }, signOnSettings, storeSettings)
@@ -149,6 +151,11 @@ func readSettings(cmd *cobra.Command, list []setting) (settings, error) {
 	if v := values["webhook-allow-private"]; v != "" {
 		if out.webhookPrivate, err = strconv.ParseBool(v); err != nil {
 			return settings{}, fmt.Errorf("--webhook-allow-private: it must be true or false")
+		}
+	}
+	if v := values["issuers-allow-private"]; v != "" {
+		if out.issuersPrivate, err = strconv.ParseBool(v); err != nil {
+			return settings{}, fmt.Errorf("--issuers-allow-private: it must be true or false")
 		}
 	}
 	if out.signOn, err = readSignOn(values); err != nil {

@@ -52,6 +52,8 @@ type Problem struct {
 	Instance     string
 	Fields       []FieldError
 	Requirements []RequirementError
+	// Error is the code of RFC 6749, section 5.2, where a token is exchanged.
+	Error string
 }
 
 // FieldError says what is wrong with one field of a request.
@@ -67,6 +69,9 @@ type problemJSON struct {
 	Detail   string          `json:"detail"`
 	Instance string          `json:"instance,omitempty"`
 	Errors   json.RawMessage `json:"errors,omitempty"`
+	// What clients of OAuth look for.
+	Error            string `json:"error,omitempty"`
+	ErrorDescription string `json:"error_description,omitempty"`
 }
 
 // MarshalJSON writes Requirements as "errors" if there are any, else Fields.
@@ -75,6 +80,9 @@ func (p Problem) MarshalJSON() ([]byte, error) {
 	out := problemJSON{Type: p.Type, Title: p.Title, Status: p.Status, Detail: p.Detail, Instance: p.Instance}
 	if out.Type == "" {
 		out.Type = "about:blank"
+	}
+	if p.Error != "" {
+		out.Error, out.ErrorDescription = p.Error, p.Detail
 	}
 	var err error
 	switch {
@@ -96,7 +104,7 @@ func (p *Problem) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	*p = Problem{Type: in.Type, Title: in.Title, Status: in.Status, Detail: in.Detail, Instance: in.Instance}
+	*p = Problem{Type: in.Type, Title: in.Title, Status: in.Status, Detail: in.Detail, Instance: in.Instance, Error: in.Error}
 	if len(in.Errors) == 0 {
 		return nil
 	}

@@ -37,6 +37,8 @@ type call struct {
 	// body is encoded already. It may hold plaintexts: it is neither logged nor
 	// quoted.
 	body []byte
+	// form says that body is a form, and not JSON.
+	form bool
 	// repeatable is a call that changes nothing, or nothing more when repeated.
 	repeatable bool
 	// sent are the plaintexts in body. A server that echoes one in an error
@@ -100,6 +102,9 @@ func (c *Client) once(ctx context.Context, call call, out any) (int, error) {
 	req.Header.Set("User-Agent", c.opts.UserAgent)
 	if call.body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if call.form {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if !c.credential.IsZero() {
 		req.Header.Set("Authorization", "Bearer "+c.credential.Reveal())

@@ -53,6 +53,9 @@ const (
 	ActDeviceLogin      = "device.login"
 	// ActRevokedKey is an attempt with an API key that was revoked.
 	ActRevokedKey = "apikey.use_revoked"
+	// ActExchange is a platform's token that was exchanged for a credential, or was
+	// refused; the target is the app, and the reason names the trust.
+	ActExchange = "runner.exchange"
 	// The keys, which the operator replaces. The target names them.
 	ActKEKRotationStart = "kek.rotation_start"
 	ActRotateKEK        = "kek.rotate"
@@ -65,11 +68,11 @@ const (
 	ActDropIssuerKey   = "issuer_key.drop"
 )
 
-// OwnAct reports whether an act is one of a person on how they sign in, and
-// changes nothing that others see of the team but its log.
+// OwnAct reports whether an act is one of a person or a runner on how they sign
+// in, and changes nothing that others see of the team but its log.
 func OwnAct(action string) bool {
 	switch action {
-	case ActLogin, ActSwitchTeam, ActConfirm, ActAddFactor, ActRemoveFactor, ActRecoveryCodes, ActConnectSignOn, ActDisconnectSignOn:
+	case ActLogin, ActSwitchTeam, ActConfirm, ActAddFactor, ActRemoveFactor, ActRecoveryCodes, ActConnectSignOn, ActDisconnectSignOn, ActExchange:
 		return true
 	}
 	return false
@@ -111,7 +114,7 @@ type Entry struct {
 // By starts an entry for an actor's act in its team.
 func By(actor team.Actor, action team.Action, target string, outcome Outcome) Entry {
 	kind := string(actor.Kind())
-	if actor.IsService() {
+	if actor.IsService() && actor.Kind() == team.Key {
 		kind = "service"
 	}
 	return Entry{

@@ -103,6 +103,9 @@ func (a *Authenticator) Bearer(r *http.Request) (team.Actor, error) {
 	if err != nil {
 		return team.Actor{}, err
 	}
+	if token.ofRunner {
+		return a.runner(r, token, teamName)
+	}
 	key, m, err := a.store.Key(r.Context(), token.hash(), teamName)
 	if errors.Is(err, problem.NotFound) {
 		return team.Actor{}, a.unknown(r, token)
@@ -132,7 +135,7 @@ func (a *Authenticator) Bearer(r *http.Request) (team.Actor, error) {
 // can't be used, or its use is to be noted.
 func (a *Authenticator) Presumed(r *http.Request) (p team.Presumed, ok bool) {
 	token, err := bearerToken(r.Header)
-	if err != nil || len(r.Header.Values(TeamHeader)) > 0 {
+	if err != nil || token.ofRunner || len(r.Header.Values(TeamHeader)) > 0 {
 		return p, false
 	}
 	key, m, revision, ok := a.store.LastKey(token.hash())

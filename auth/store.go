@@ -46,6 +46,9 @@ type Reader interface {
 	// LastKey is what Key last found, in the key's own team, and the revision of
 	// the team that it is true of; without asking the database.
 	LastKey(tokenHash []byte) (key Key, m Membership, revision int64, ok bool)
+	// RunnerCredential finds what a token was exchanged for, with its team and its
+	// app; problem.NotFound if there is none.
+	RunnerCredential(ctx context.Context, tokenHash []byte) (RunnerRecord, error)
 	// RevokedKey finds what is remembered of a revoked key; problem.NotFound
 	// if nothing is.
 	RevokedKey(ctx context.Context, tokenHash []byte) (RevokedKey, error)

@@ -15,38 +15,52 @@ import (
 const (
 	// TokenPrefix begins each API key, so that secret scanners recognise one.
 	TokenPrefix = "infsh_"
+	// runnerPrefix begins what a platform's token was exchanged for.
+	runnerPrefix = TokenPrefix + "run_"
 	// 43 characters of 62 hold 256 bits.
 	randomLength   = 43
 	checksumLength = 6
-	tokenLength    = len(TokenPrefix) + randomLength + checksumLength
+	bodyLength     = randomLength + checksumLength
 
 	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
 var errToken = errors.New("not an API key")
 
-// Token is an API key in the clear: TokenPrefix, 43 random characters, and 6
+// Token is an API key in the clear, or a runner's credential: its prefix, 43 random characters, and 6
 // characters of their CRC-32 (IEEE), all of them base62. The checksum is no
 // protection; it tells a mistyped or invented key without asking the database,
 // and lets a scanner be sure of a find.
-type Token struct{ value redact.Value }
+type Token struct {
+	value redact.Value
+	// ofRunner says that it is a runner's credential.
+	ofRunner bool
+}
 
 // newToken makes a random token.
-func newToken() Token {
+func newToken() Token { return Token{value: random(TokenPrefix)} }
+
+func newRunnerToken() Token { return Token{value: random(runnerPrefix), ofRunner: true} }
+
+func random(prefix string) redact.Value {
 	body := randomBase62(randomLength)
-	return Token{redact.NewValue(TokenPrefix + body + checksum(body))}
+	return redact.NewValue(prefix + body + checksum(body))
 }
 
 // ParseToken checks a token's form and checksum. The error does not hold it.
 func ParseToken(s string) (Token, error) {
-	body, ok := strings.CutPrefix(s, TokenPrefix)
-	if !ok || len(s) != tokenLength || strings.Trim(body, base62) != "" {
+	body, ofRunner := strings.CutPrefix(s, runnerPrefix)
+	ok := ofRunner
+	if !ofRunner {
+		body, ok = strings.CutPrefix(s, TokenPrefix)
+	}
+	if !ok || len(body) != bodyLength || strings.Trim(body, base62) != "" {
 		return Token{}, errToken
 	}
 	if checksum(body[:randomLength]) != body[randomLength:] {
 		return Token{}, errToken
 	}
-	return Token{redact.NewValue(s)}, nil
+	return Token{redact.NewValue(s), ofRunner}, nil
 }
 
 // Value returns the token to be shown, once.
@@ -61,7 +75,10 @@ func (t Token) derive(purpose string, length int) ([]byte, error) {
 	return hkdf.Key(sha256.New, []byte(t.value.Reveal()), nil, purpose, length)
 }
 
-func (t Token) lastFour() string { return t.value.Reveal()[tokenLength-4:] }
+func (t Token) lastFour() string {
+	s := t.value.Reveal()
+	return s[len(s)-4:]
+}
 
 func hashToken(s string) []byte {
 	sum := sha256.Sum256([]byte(s))

@@ -200,6 +200,10 @@ func fill(t testing.TB, d *dbtest.Database, kek *envelope.KEK) team.Actor {
 		t.Fatal(err)
 	}
 	dbtest.Exec(t, d, "INSERT INTO integration_flows (state_hash, id, team_id, user_id, holder, provider, type, scopes, integration_id, verifier, redirect, port, created_at, expires_at) VALUES (?, 'f', ?, '', '', '', '', '', '', ?, '', 0, 1, 1)", []byte{1}, owner.TeamID(), []byte{2})
+	dbtest.Exec(t, d, "INSERT INTO trusts (id, team_id, name, preset, issuer, audience, jwks, conditions, reuse, created_by, created_at, updated_at, last_used_at, last_subject) VALUES ('t', ?, 'deploy', 'github', 'https://token.actions.githubusercontent.com', '', '', '[]', 1, '', 1, 2, 3, 'repo:acme/app')", owner.TeamID())
+	dbtest.Exec(t, d, "INSERT INTO trust_apps (trust_id, app_id, team_id) SELECT 't', id, team_id FROM apps WHERE team_id = ?", owner.TeamID())
+	dbtest.Exec(t, d, "INSERT INTO runner_credentials (token_hash, id, team_id, trust_id, app_id, created_at, expires_at) SELECT ?, 'r', team_id, 't', id, 1, 2 FROM apps WHERE team_id = ?", []byte{1}, owner.TeamID())
+	dbtest.Exec(t, d, "INSERT INTO used_tokens (token_hash, expires_at) VALUES (?, 1)", []byte{1})
 	if err := d.AppendAudit(t.Context(), audit.Entry{Action: audit.ActLogin, ActorName: "nobody", Outcome: audit.Failed}); err != nil {
 		t.Fatal(err)
 	}

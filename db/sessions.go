@@ -260,6 +260,8 @@ func (t authTx) DeleteExpired(ctx context.Context, now, idleSince time.Time) err
 		{"DELETE FROM pending_logins WHERE expires_at <= ?", []any{micros(now)}},
 		{"DELETE FROM passkey_challenges WHERE expires_at <= ?", []any{micros(now)}},
 		{"DELETE FROM sign_ons WHERE expires_at <= ?", []any{micros(now)}},
+		{"DELETE FROM runner_credentials WHERE expires_at <= ?", []any{micros(now)}},
+		{"DELETE FROM used_tokens WHERE expires_at <= ?", []any{micros(now)}},
 		{"DELETE FROM api_keys WHERE kind = 'login' AND expires_at > 0 AND expires_at <= ?", []any{micros(now)}},
 	} {
 		if _, err := t.q.exec(ctx, d.query, d.args...); err != nil {

@@ -63,6 +63,10 @@ var tables = []table{
 	{name: "app_grants", order: "team_id, app_id, key", columns: columns(
 		text("team_id", "app_id", "key", "source_key", "state", "requested_by", "requested_version"), integer("requested_at"),
 		text("decided_by"), integer("decided_at"))},
+	{name: "trusts", order: "id", columns: columns(
+		text("id", "team_id", "name", "preset", "issuer", "audience", "jwks", "conditions"), integer("reuse"),
+		text("created_by"), integer("created_at", "updated_at", "last_used_at"), text("last_subject"))},
+	{name: "trust_apps", order: "trust_id, app_id", columns: columns(text("trust_id", "app_id", "team_id"))},
 	{name: "webhooks", order: "id", columns: columns(
 		text("id", "team_id", "url", "description", "events"), integer("enabled"), text("disabled_reason"), integer("failing_since"),
 		text("created_by"), integer("created_at", "updated_at"))},
@@ -82,6 +86,8 @@ var tables = []table{
 		text("actor_kind", "actor_id", "actor_name", "credential_id", "action", "target", "outcome", "reason",
 			"remote_addr", "request_id", "run_id", "versions"), bytes("hash"))},
 
+	{name: "runner_credentials", leftOut: "they last for a quarter of an hour; a run exchanges its platform's token again"},
+	{name: "used_tokens", leftOut: "a token lasts for minutes or hours; docs/workload-identity.md says what that means for a store that is restored sooner"},
 	{name: "deleted_secrets", leftOut: "they wait for nothing but to be erased, and a restored store must not bring them back"},
 	{name: "fingerprint_keys", leftOut: "a store without it makes a new one"},
 	{name: "secret_fingerprints", leftOut: "they are made anew, and a backup has nothing that could tell which values are equal"},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"infsh/api"
 	"infsh/db/dbtest"
 )
 
@@ -216,6 +217,11 @@ DELETE /api/webhooks/{id}                        401   404   403    ok    ok    
 POST   /api/webhooks/{id}/test                   401   404   403    ok    ok    401     403    403    ok    ok    401
 POST   /api/webhooks/{id}/rotate                 401   404   403    ok    ok    401     403    403    ok    ok    401
 GET    /api/webhooks/{id}/deliveries             401   404   403    ok    ok    401     403    ok     ok    ok    401
+POST   /api/trusts/list                          401   ok    403    ok    ok    401     403    403    ok    ok    401
+POST   /api/trusts                               401   400   403    ok    ok    401     403    403    ok    ok    401
+GET    /api/trusts/{id}                          401   404   403    ok    ok    401     403    403    ok    ok    401
+PUT    /api/trusts/{id}                          401   404   403    ok    ok    401     403    403    ok    ok    401
+DELETE /api/trusts/{id}                          401   404   403    ok    ok    401     403    403    ok    ok    401
 POST   /api/apikeys/list                         401   ok    ok     ok    ok    401     403    403    ok    ok    401
 POST   /api/apikeys                              401   ok    ok     ok    ok    401     403    403    ok    ok    401
 POST   /api/apikeys/{id}/service                 401   404   403    ok    ok    401     403    403    ok    ok    401
@@ -226,6 +232,7 @@ POST   /api/device/token                         400   400   400    400   400   
 GET    /api/openapi.json                         ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 
 POST   /internal/v1/resolve                      401   404   ok     ok    ok    401     ok     403    ok    ok    401
+POST   /internal/v1/token                        ok    ok    ok     ok    ok    ok      ok     ok     ok    ok    ok
 POST   /internal/v1/findings                     401   404   ok     ok    ok    401     ok     403    ok    ok    401
 GET    /internal/v1/watch                        401   404   ok     ok    ok    401     ok     403    ok    ok    401
 `
@@ -325,6 +332,12 @@ var calls = map[string]struct{ path, body string }{
 	"GET /api/apps/{namespace}/{name}/why/{key}":    {path: "/api/apps/acme/summarizer/why/OPENAI_API_KEY"},
 	"POST /api/credentials/check":                   {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
 	"POST /api/integrations/check":                  {body: `{"secrets":[{"key":"OPENAI_API_KEY"}],"integrations":[]}`},
+	"POST /api/trusts/list":                         {},
+	"POST /api/trusts":                              {body: `{"name":"lab","preset":"gitlab","fields":{"project":"acme/app"},"apps":["summarizer"]}`},
+	"GET /api/trusts/{id}":                          {path: "/api/trusts/$trust"},
+	"PUT /api/trusts/{id}":                          {path: "/api/trusts/$trust", body: `{"name":"lab","preset":"gitlab","fields":{"project":"acme/app"},"apps":["summarizer"]}`},
+	"DELETE /api/trusts/{id}":                       {path: "/api/trusts/$trust"},
+	"POST /internal/v1/token":                       {body: "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt&audience=acme%2Fsummarizer&subject_token=$idtoken"},
 	"POST /api/apikeys":                             {body: `{"name":"laptop"}`},
 	"POST /api/apikeys/{id}/service":                {path: "/api/apikeys/$bare/service"},
 	"DELETE /api/apikeys/{id}":                      {path: "/api/apikeys/$key"},
@@ -545,7 +558,7 @@ func TestTeamHeaderOpensNoOtherTeam(t *testing.T) {
 				foreign = "acme"
 			}
 			want := row.want[name]
-			if !row.isPage() && want != "401" && !strings.HasPrefix(row.pattern, "/api/device/") && row.pattern != "/api/openapi.json" {
+			if !row.isPage() && want != "401" && row.pattern != api.TokenPath && !strings.HasPrefix(row.pattern, "/api/device/") && row.pattern != "/api/openapi.json" {
 				want = "403"
 			}
 			got := w.try(row, name, "X-Infsh-Team", foreign)
@@ -622,6 +635,9 @@ func (w *world) searchCanaries(at string, row matrixRow, res *httptest.ResponseR
 	}
 	text.WriteString(res.Body.String())
 	disclosed := text.String()
+	if row.pattern == api.TokenPath && outcome(res) == "ok" && strings.Count(disclosed, `"access_token":"infsh_run_`) != 1 {
+		w.t.Errorf("%s: does not hold the credential once: %.300s", at, disclosed)
+	}
 	if slices.Contains(disclosing, row.route()) && outcome(res) == "ok" {
 		const value = "sk-second-CANARY-0123456789abcdef"
 		if strings.Count(disclosed, value) != 1 {

@@ -142,12 +142,17 @@ func (s *server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.As(err, &unmet) {
 		out.Requirements = requirementErrors(unmet.Items, unmet.TeamName)
 	}
+	media := api.ProblemMediaType
+	if r.URL.Path == api.TokenPath {
+		// Clients of OAuth look for these members, in this type.
+		out.Error, media = oauthError(p), "application/json"
+	}
 	body, merr := json.Marshal(out)
 	if merr != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", api.ProblemMediaType)
+	w.Header().Set("Content-Type", media)
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

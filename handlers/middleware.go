@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"infsh/api"
 	"infsh/auth"
 	"infsh/problem"
 )
@@ -182,7 +183,7 @@ func (s *server) limitBody(next http.Handler) http.Handler {
 // sends many at once must not fill the memory with them.
 func bodyLimit(path string) int64 {
 	switch path {
-	case "/login", "/login/verify", "/login/options", "/login/passkey", "/login/sso", "/setup", "/invite", "/api/device/code", "/api/device/token":
+	case "/login", "/login/verify", "/login/options", "/login/passkey", "/login/sso", "/setup", "/invite", "/api/device/code", "/api/device/token", api.TokenPath:
 		return maxPublicBody
 	case "/api/secrets/import", "/settings/import", "/settings/environments/edit":
 		return maxImportBody

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,8 @@ type contract struct {
 	// answered are the operations of which an answer was seen that was no error.
 	answered map[string]bool
 }
+
+const formType = "application/x-www-form-urlencoded"
 
 const documentURL = "urn:openapi"
 
@@ -133,6 +136,22 @@ func (c *contract) check(r *http.Request, body string, res *httptest.ResponseRec
 	switch {
 	case body == "" && request["required"] == true:
 		return fmt.Errorf("it needs a body, and was answered without")
+	case body != "" && request != nil && r.Header.Get("Content-Type") == formType:
+		typed := map[string]string{}
+		values, err := url.ParseQuery(body)
+		if err != nil {
+			return err
+		}
+		for name := range values {
+			typed[name] = values.Get(name)
+		}
+		text, err := json.Marshal(typed)
+		if err != nil {
+			return err
+		}
+		if err := c.validate(pointer+"/content/application~1x-www-form-urlencoded/schema", string(text)); err != nil {
+			return fmt.Errorf("its request: %w", err)
+		}
 	case body != "" && request != nil:
 		if err := c.validate(pointer+"/content/application~1json/schema", body); err != nil {
 			return fmt.Errorf("its request: %w", err)

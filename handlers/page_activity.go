@@ -44,6 +44,11 @@ var actWords = map[string]string{
 	string(team.CreateAPIKey):          "Made an API key",
 	string(team.RevokeAPIKey):          "Revoked an API key",
 	string(team.ListAPIKeys):           "Listed API keys",
+	string(team.ListTrusts):            "Listed trusted issuers",
+	string(team.CreateTrust):           "Trusted an issuer of tokens",
+	string(team.UpdateTrust):           "Changed a trusted issuer",
+	string(team.DeleteTrust):           "Deleted a trusted issuer",
+	audit.ActExchange:                  "Exchanged a platform's token",
 	string(team.CreateTeam):            "Made the team",
 	string(team.DeleteTeam):            "Deleted the team",
 	string(team.EditTeam):              "Changed the team's settings",
@@ -107,7 +112,7 @@ var actWords = map[string]string{
 // actGroups are the kinds of acts, in the order of the form. Each act is of the
 // group whose name stands before its dot.
 var actGroups = []struct{ name, label string }{
-	{"secret", "Secrets"}, {"app", "Apps and runs"}, {"grant", "Grants"}, {"apikey", "API keys"}, {"member", "Members"}, {"invite", "Invites"},
+	{"secret", "Secrets"}, {"app", "Apps and runs"}, {"grant", "Grants"}, {"apikey", "API keys"}, {"trust", "Trusted issuers"}, {"runner", "Runners without keys"}, {"member", "Members"}, {"invite", "Invites"},
 	{"team", "Team"}, {"session", "Sessions"}, {"device", "Command lines"}, {"account", "Accounts"}, {"webhook", "Webhooks"},
 	{"integration", "Integrations"}, {"dek", "The team's key"}, {"audit", "Activity"},
 }

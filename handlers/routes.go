@@ -54,13 +54,15 @@ type route struct {
 	confirm string
 	// signOn is a route that there is only where there is single sign-on.
 	signOn bool
+	// inside is a route that is where runners are, whatever it asks.
+	inside bool
 	// uploads says that the form may have a file, and be as large as an import.
 	uploads bool
 }
 
 // internal reports whether the route is served apart from the others if the
 // operator wants that.
-func (r route) internal() bool { return r.access == runner || r.access == operator }
+func (r route) internal() bool { return r.access == runner || r.access == operator || r.inside }
 
 func (r route) ofSignOn() route {
 	r.signOn = true
@@ -255,6 +257,11 @@ func (s *server) routes() []route {
 		ap("POST", "/api/webhooks/{id}/test", s.testWebhook),
 		ap("POST", "/api/webhooks/{id}/rotate", s.rotateWebhook),
 		ap("GET", "/api/webhooks/{id}/deliveries", s.webhookDeliveries),
+		ap("POST", "/api/trusts/list", s.listTrusts),
+		creating("/api/trusts", s.createTrust),
+		ap("GET", "/api/trusts/{id}", s.getTrust),
+		ap("PUT", "/api/trusts/{id}", s.updateTrust),
+		ap("DELETE", "/api/trusts/{id}", s.deleteTrust),
 		ap("POST", "/api/apikeys/list", s.listAPIKeys),
 		creating("/api/apikeys", s.createAPIKey),
 		ap("POST", "/api/apikeys/{id}/service", s.takeOverAPIKey),
@@ -266,6 +273,7 @@ func (s *server) routes() []route {
 
 		// Runners.
 		{method: "POST", path: "/internal/v1/resolve", access: runner, api: s.resolve, presumed: s.resolvePresumed},
+		{method: "POST", path: "/internal/v1/token", access: public, public: s.exchangeToken, inside: true},
 		{method: "POST", path: "/internal/v1/findings", access: runner, api: s.reportPrinted},
 		{method: "GET", path: "/internal/v1/watch", access: runner, api: s.watch},
 	}, s.integrationRoutes("/api/integrations"), s.integrationRoutes("/api/credentials")) // as the official SDK calls them

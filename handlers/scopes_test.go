@@ -87,6 +87,11 @@ GET    /api/credentials/{provider}   integrations:read
 DELETE /api/credentials/{provider}   integrations:write
 PUT    /api/credentials/{provider}/client integrations:write
 PUT    /api/credentials/{provider}/primary integrations:write
+POST   /api/trusts/list               apikeys:read
+POST   /api/trusts                    apikeys:write+apps:execute
+GET    /api/trusts/{id}               apikeys:read
+PUT    /api/trusts/{id}               apikeys:write+apps:execute
+DELETE /api/trusts/{id}               apikeys:write
 POST   /api/apikeys/list              apikeys:read
 POST   /api/apikeys                   apikeys:write
 POST   /api/apikeys/{id}/service      apikeys:write

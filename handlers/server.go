@@ -20,6 +20,7 @@ import (
 	"infsh/app"
 	"infsh/audit"
 	"infsh/auth"
+	"infsh/federation"
 	"infsh/feed"
 	"infsh/integration"
 	"infsh/issuer"
@@ -44,6 +45,8 @@ type Services struct {
 	// Issuer says how others verify what this server signs.
 	Issuer   *issuer.Service
 	Webhooks *webhook.Service
+	// Trusts are issuers whose tokens are exchanged for credentials of runners.
+	Trusts *federation.Service
 	// Feed tells of changes, and Entries of new entries in the audit log.
 	Feed, Entries *feed.Feed
 	// Authenticator turns requests into actors.

@@ -17,11 +17,14 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"infsh/account"
+	"infsh/api"
 	"infsh/app"
 	"infsh/audit"
 	"infsh/auth"
 	"infsh/db/dbtest"
 	"infsh/envelope"
+	"infsh/federation"
+	"infsh/federation/issuertest"
 	"infsh/feed"
 	"infsh/integration"
 	"infsh/integration/oauthtest"
@@ -100,6 +103,7 @@ func newWorld(t *testing.T) *world {
 		Audit: audit.NewService(d), Integrations: integration.NewService(d.Integrations(), kek, catalogue, public, discard), Authenticator: auth.NewAuthenticator(d.Auth(), sessions, RequestID),
 		Issuer: issuer.NewService(d.Issuer(), kek, public, discard),
 		Feed:   feed.New(d, discard), Entries: feed.New(d.Heads(), discard), Webhooks: webhook.NewService(d.Webhooks(), kek, webhook.Guard{}),
+		Trusts: federation.NewService(d.Trusts(), public, federation.Guard{}),
 	}
 	w.at = ssotest.New(t)
 	w.provider, err = sso.New(sso.Config{
@@ -187,6 +191,14 @@ func (w *world) populate() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	issuer, again := issuertest.New(t), true
+	trust, err := w.services.Trusts.Create(ctx, owner, federation.Draft{
+		Name: "deploy", Preset: "github", Issuer: "https://issuer.example", JWKS: string(issuer.Keys()), Fields: federation.Fields{Repository: "acme/app"}, Apps: []string{"summarizer"}, Reuse: &again,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	platform := issuer.Token(map[string]any{"iss": "https://issuer.example", "aud": origin, "sub": "repo:acme/app", "repository": "acme/app"})
 	hook, _, err := w.services.Webhooks.Create(ctx, owner, webhook.New{URL: "https://hooks.example.com/infsh"})
 	if err != nil {
 		t.Fatal(err)
@@ -203,11 +215,11 @@ func (w *world) populate() {
 	dbtest.Exec(t, w.d, "UPDATE deleted_secrets SET deleted_at = deleted_at + 3600000000")
 	w.ids = strings.NewReplacer(
 		"$deletion", deletion.ID,
-		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$webhook", hook.ID, "$integration", linked.ID, "$bare", bare, "$app", deployed.ID,
+		"$team", owner.TeamID(), "$beta", eve.TeamID(), "$member", member.UserID(), "$colleague", colleague.UserID(), "$invite", invite.ID, "$zeta", zeta.ID, "$key", ci, "$webhook", hook.ID, "$trust", trust.ID, "$idtoken", platform, "$integration", linked.ID, "$bare", bare, "$app", deployed.ID,
 		"$version", deployed.Current.ID,
 		"$usercode", waiting.UserCode, "$devicecode", waiting.DeviceCode.Reveal(), "$password", url.QueryEscape(password),
 	)
-	w.canaries = append(w.canaries, waiting.DeviceCode.Reveal(), code.Reveal())
+	w.canaries = append(w.canaries, platform[strings.LastIndex(platform, "."):], waiting.DeviceCode.Reveal(), code.Reveal())
 	for _, c := range w.actors {
 		for _, credential := range []string{c.cookie, c.bearer} {
 			if credential != "" {
@@ -301,7 +313,9 @@ func (w *world) signIn(email string) (cookie string) {
 func request(method, path, body string, header ...string) *http.Request {
 	r := httptest.NewRequest(method, origin+path, strings.NewReader(body))
 	r.RemoteAddr = peer + ":40000"
-	if strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/internal/") {
+	if path == api.TokenPath {
+		r.Header.Set("Content-Type", formType)
+	} else if strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/internal/") {
 		r.Header.Set("Content-Type", "application/json")
 	} else {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -365,6 +379,8 @@ var kept = []keptTable{
 	{"app_versions", "*", "team_id = ?"},
 	{"app_grants", "*", "team_id = ?"},
 	{"api_keys", "id, kind, team_id, user_id, name, token_hash, scopes, expires_at, service_role, app_id", "team_id = ?"},
+	{"trusts", "id, team_id, name, preset, issuer, audience, jwks, conditions, reuse, updated_at", "team_id = ?"},
+	{"trust_apps", "*", "team_id = ?"},
 	{"webhooks", "*", "team_id = ?"},
 	{"webhook_secrets", "*", "team_id = ?"},
 	{"webhook_messages", "*", "team_id = ?"},
@@ -411,6 +427,8 @@ func (w *world) restore() {
 	run("BEGIN IMMEDIATE")
 	run("DELETE FROM main.throttles")
 	run("DELETE FROM main.audit_entries")
+	run("DELETE FROM main.runner_credentials")
+	run("DELETE FROM main.used_tokens")
 	run("DELETE FROM main.revoked_keys")
 	run("DELETE FROM main.idempotent_calls")
 	for _, table := range w.differing("", func(keptTable) string { return "*" }) {

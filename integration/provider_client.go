@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -38,23 +39,14 @@ type caller struct{ clients map[network]*http.Client }
 func newCaller() *caller {
 	c := &caller{clients: map[network]*http.Client{}}
 	for _, where := range []network{public, private, loopback} {
-		dialer := &net.Dialer{Timeout: 5 * time.Second}
+		var control func(network, address string, c syscall.RawConn) error
 		switch where {
 		case public:
-			dialer.Control = publicnet.Control
+			control = publicnet.Control
 		case loopback:
-			dialer.Control = publicnet.Loopback
+			control = publicnet.Loopback
 		}
-		c.clients[where] = &http.Client{
-			Timeout: callTimeout,
-			// No proxy: it would connect in our place, to addresses that we refuse.
-			Transport: bounded{&http.Transport{
-				DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: callTimeout,
-				DisableCompression: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 32 << 10, MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second,
-			}},
-			// A redirect would carry a code or token to wherever it leads.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		c.clients[where] = publicnet.Client(publicnet.Dialer(control), callTimeout, func(next http.RoundTripper) http.RoundTripper { return bounded{next} })
 	}
 	return c
 }

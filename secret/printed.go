@@ -56,7 +56,7 @@ func (s *Service) RecordPrinted(ctx context.Context, actor team.Actor, run Run, 
 	if denial := actor.AuthorizeApp(run.App); denial != nil {
 		return audit.Deny(ctx, s.store, actor, team.ReportPrinted, run.App, denial)
 	}
-	if err := checkRunID(run.RunID); err != nil {
+	if err := CheckRunID(run.RunID); err != nil {
 		return err
 	}
 	byKey, err := countByKey(findings)
@@ -132,7 +132,9 @@ func printed(version int64, key string, forms map[string]int64) string {
 	return fmt.Sprintf("version %d printed %s %d %s (%s)", version, key, total, times, strings.Join(each, ", "))
 }
 
-func checkRunID(id string) error {
+// CheckRunID refuses what can't be a runner's name for a run, as
+// problem.InvalidField; an empty one is none.
+func CheckRunID(id string) error {
 	if id != "" && (len(id) > MaxRunIDLength || !runIDPattern().MatchString(id)) {
 		return problem.Invalid("run_id", "a run id has at most %d characters: letters, digits and . _ : / @ + -", MaxRunIDLength)
 	}

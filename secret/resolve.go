@@ -84,7 +84,7 @@ func (s *Service) Resolve(ctx context.Context, actor team.Actor, run Run) (Resol
 	if denial := actor.AuthorizeApp(run.App); denial != nil {
 		return Resolved{}, audit.Deny(ctx, s.store, actor, team.ResolveApp, run.App, denial)
 	}
-	if err := checkRunID(run.RunID); err != nil {
+	if err := CheckRunID(run.RunID); err != nil {
 		return Resolved{}, err
 	}
 	return s.resolve(ctx, actor, run, 0)
@@ -104,7 +104,7 @@ func (s *Service) ResolvePresumed(ctx context.Context, presumed team.Presumed, r
 	actor := presumed.Unconfirmed()
 	run.App = qualified(run.App, actor)
 	_, _, err := ParseApp(run.App)
-	if err := errors.Join(err, actor.Authorize(team.ResolveApp), actor.AuthorizeApp(run.App), checkRunID(run.RunID)); err != nil {
+	if err := errors.Join(err, actor.Authorize(team.ResolveApp), actor.AuthorizeApp(run.App), CheckRunID(run.RunID)); err != nil {
 		return Resolved{}, ErrMoved
 	}
 	return s.resolve(ctx, actor, run, presumed.Revision())

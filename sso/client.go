@@ -29,15 +29,7 @@ type client struct {
 
 func newClient(issuer *url.URL) *client {
 	c := &client{issuerHost: issuer.Hostname()}
-	c.http = &http.Client{
-		Timeout: requestTimeout,
-		Transport: bounded{&http.Transport{
-			// No proxy: it would connect in our place, to addresses that we refuse.
-			DialContext: c.dial, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: requestTimeout,
-			ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 32 << 10, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
-		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	c.http = publicnet.Client(c.dial, requestTimeout, func(next http.RoundTripper) http.RoundTripper { return bounded{next} })
 	return c
 }
 

@@ -16,6 +16,8 @@ const (
 	Key Kind = "key"
 	// Login is a command line's login: a person, in any team of theirs.
 	Login Kind = "login"
+	// Runner is a run that a platform's token was exchanged for: one app of one team.
+	Runner Kind = "runner"
 	// Operator is a person at the machine itself, who runs `infsh admin`.
 	Operator Kind = "operator"
 )

@@ -55,6 +55,12 @@ const (
 	// ServiceAPIKey makes a key the team's own, at its creation or later.
 	ServiceAPIKey Action = "apikey.service"
 
+	// Trusts are issuers whose tokens are exchanged for credentials of runners.
+	ListTrusts  Action = "trust.list"
+	CreateTrust Action = "trust.create"
+	UpdateTrust Action = "trust.update"
+	DeleteTrust Action = "trust.delete"
+
 	ViewTeam      Action = "team.view"
 	CreateTeam    Action = "team.create"
 	EditTeam      Action = "team.edit"
@@ -151,6 +157,11 @@ var policy = map[Action]rule{
 	CreateAPIKey:  {role: Member, scope: ScopeAPIKeysWrite, words: "making API keys"},
 	RevokeAPIKey:  {role: Member, scope: ScopeAPIKeysWrite, words: "revoking API keys"},
 	ServiceAPIKey: {role: Admin, scope: ScopeAPIKeysWrite, words: "making service keys"},
+
+	ListTrusts:  {role: Admin, scope: ScopeAPIKeysRead, words: "seeing which issuers are trusted"},
+	CreateTrust: {role: Admin, scope: ScopeAPIKeysWrite, words: "trusting an issuer"},
+	UpdateTrust: {role: Admin, scope: ScopeAPIKeysWrite, words: "changing a trust"},
+	DeleteTrust: {role: Admin, scope: ScopeAPIKeysWrite, words: "deleting a trust"},
 
 	ViewTeam:      {role: Member, scope: ScopeTeamsRead, words: "seeing the team"},
 	CreateTeam:    {role: Member, scope: ScopeTeamsWrite, words: "making teams"},

@@ -41,10 +41,17 @@ type body struct {
 	required []string
 	// optional is a request that may have no body.
 	optional bool
+	// form is no JSON.
+	form bool
 }
 
 // need is a body, and the fields that it must have.
 func need(value any, required ...string) *body { return &body{value: value, required: required} }
+
+// form is a form, and the fields that it must have.
+func form(value any, required ...string) *body {
+	return &body{value: value, required: required, form: true}
+}
 
 // may is a body that may be left out.
 func may(value any) *body { return &body{value: value, optional: true} }
@@ -188,7 +195,11 @@ func (s *schemas) operation(op operation, method, path string) object {
 		if len(b.required) > 0 {
 			schema = object{"allOf": []object{schema}, "required": b.required}
 		}
-		out["requestBody"] = object{"required": !b.optional, "content": object{"application/json": object{"schema": schema}}}
+		media := "application/json"
+		if b.form {
+			media = "application/x-www-form-urlencoded"
+		}
+		out["requestBody"] = object{"required": !b.optional, "content": object{media: object{"schema": schema}}}
 	}
 	responses := object{"default": object{"$ref": "#/components/responses/Problem"}}
 	for _, status := range op.answer.statuses {

@@ -52,6 +52,12 @@ var operations = concat([]operation{
 	{route: "POST /api/apikeys/{id}/service", tag: "API keys", summary: "Make a key the team's own", about: "Needs the role owner or admin. It stays when its maker leaves.", scope: "apikeys:write", body: may(api.APIKeyTakeOver{}), answer: ok(api.APIKey{})},
 	{route: "DELETE /api/apikeys/{id}", tag: "API keys", summary: "Revoke an API key, at once", scope: "apikeys:write", answer: empty()},
 
+	{route: "POST /api/trusts/list", tag: "Trusts", summary: "List which issuers of tokens the team trusts", about: "Needs the role owner or admin.", scope: "apikeys:read", list: true, answer: ok(api.List[api.Trust]{})},
+	{route: "POST /api/trusts", creates: true, tag: "Trusts", summary: "Trust an issuer of tokens under conditions, for some apps", about: "Needs the role owner or admin, and of a key apps:execute too.", scope: "apikeys:write", body: need(api.TrustBody{}, "name", "apps"), answer: created(api.Trust{})},
+	{route: "GET /api/trusts/{id}", tag: "Trusts", summary: "Show a trust", about: "Needs the role owner or admin.", scope: "apikeys:read", answer: ok(api.Trust{})},
+	{route: "PUT /api/trusts/{id}", tag: "Trusts", summary: "Put another trust in the place of one", about: "Needs the role owner or admin, and of a key apps:execute too. The credentials that came of it end.", scope: "apikeys:write", body: need(api.TrustBody{}, "name", "apps"), answer: ok(api.Trust{})},
+	{route: "DELETE /api/trusts/{id}", tag: "Trusts", summary: "Delete a trust", about: "Needs the role owner or admin. The credentials that came of it end at once.", scope: "apikeys:write", answer: empty()},
+
 	{route: "GET /api/activity", tag: "Activity", summary: "Search the team's activity, the newest first", about: "Needs the role owner or admin.", scope: "teams:read", query: activityQuery, answer: ok(api.Activity{})},
 	{route: "POST /api/activity/export", tag: "Activity", summary: "Export the team's activity as CSV or JSON lines", about: "Needs the role owner or admin. Stands in the team's activity.", scope: "teams:read", body: need(api.ActivityExport{}, "format"), answer: stream("text/csv", "application/jsonl")},
 
@@ -89,6 +95,7 @@ var operations = concat([]operation{
 		{route: "POST /api/device/token", tag: "Command line login", summary: "Ask whether the login was approved", about: "Until then the answer is 400 with a title of RFC 8628, section 3.5.", public: true, body: need(api.DeviceTokenRequest{}, "device_code"), answer: ok(api.DeviceTokenResponse{})},
 
 		{route: "POST /internal/v1/resolve", tag: "Runners", summary: "Fetch the values that a run of an app needs", about: "412 with requirement errors where a required one is missing; then no value is answered, not even of those that are set. The runners' endpoint may be on a listener of its own. Stands in the team's activity.", scope: "apps:execute", body: need(api.ResolveRequest{}, "app"), answer: ok(api.ResolveResponse{})},
+		{route: "POST /internal/v1/token", tag: "Runners", summary: "Exchange a platform's token for a credential that runs one app", about: "RFC 8693. The credential lasts for 15 minutes and may do nothing but resolve, watch and report for that app. Errors have the members of RFC 6749, section 5.2, beside those of a problem. Stands in the team's activity, refusals too where the team trusts the token's issuer.", public: true, body: form(api.TokenRequest{}, "grant_type", "subject_token", "subject_token_type", "audience"), answer: ok(api.TokenResponse{})},
 		{route: "POST /internal/v1/findings", tag: "Runners", summary: "Report what an app printed of its secrets", about: "In counts by key and form, at the end of a run. The keys are ones that the version declares, or INFSH_API_KEY for the runner's own. Stands in the team's activity.", scope: "apps:execute", body: need(api.FindingsReport{}, "app", "findings"), answer: empty()},
 		{route: "GET /internal/v1/watch", tag: "Runners", summary: "Wait for a change of what a run of an app receives", about: "A stream of server-sent events: `ready` with the present state, `changed` with another one. The id of an event names the state and holds no value.", scope: "apps:execute", query: []parameter{
 			{name: "app", meaning: "The app, namespace/name."}, {name: "version", meaning: "The version's id; the current one if left out.", optional: true},
@@ -143,7 +150,7 @@ var parameters = map[string]string{
 
 // nested are the fields that an object inside a request must have.
 var nested = map[string][]string{
-	"SecretRequirement": {"key"}, "IntegrationRequirement": {"key"}, "ImportItem": {"key", "value"}, "Sort": {"field"}, "Filter": {"field"},
+	"SecretRequirement": {"key"}, "TrustCondition": {"claim", "values"}, "IntegrationRequirement": {"key"}, "ImportItem": {"key", "value"}, "Sort": {"field"}, "Filter": {"field"},
 }
 
 const about = `A secrets manager for teams that run AI agents and apps.

@@ -201,11 +201,13 @@ func (s *schemas) problem() object {
 	s.made["Problem"] = object{
 		"type": "object", "description": "A problem document (RFC 9457).",
 		"properties": object{
-			"type":     object{"type": "string", "const": "about:blank"},
-			"title":    object{"type": "string", "enum": s.comments.titles, "description": "The class of the problem, which a program may rely on."},
-			"status":   object{"type": "integer", "description": "The HTTP status."},
-			"detail":   object{"type": "string", "description": "What is wrong and what to do next, for a person."},
-			"instance": object{"type": "string", "description": "The id of the request, for the operator."},
+			"type":              object{"type": "string", "const": "about:blank"},
+			"title":             object{"type": "string", "enum": s.comments.titles, "description": "The class of the problem, which a program may rely on."},
+			"status":            object{"type": "integer", "description": "The HTTP status."},
+			"detail":            object{"type": "string", "description": "What is wrong and what to do next, for a person."},
+			"instance":          object{"type": "string", "description": "The id of the request, for the operator."},
+			"error":             object{"type": "string", "description": "Where a token is exchanged: the code of RFC 6749, section 5.2."},
+			"error_description": object{"type": "string", "description": "The same as detail, for clients of OAuth."},
 			"errors": object{
 				"description": "With 412 what the app lacks, else what is wrong with fields of the request.",
 				"type":        "array", "items": object{"anyOf": []object{fieldError, requirement}},
@@ -215,6 +217,10 @@ func (s *schemas) problem() object {
 	}
 	return object{
 		"description": "It was refused, or failed.",
-		"content":     object{api.ProblemMediaType: object{"schema": object{"$ref": "#/components/schemas/Problem"}}},
+		"content": object{
+			api.ProblemMediaType: object{"schema": object{"$ref": "#/components/schemas/Problem"}},
+			// Of POST /internal/v1/token, as RFC 6749 wants it.
+			"application/json": object{"schema": object{"$ref": "#/components/schemas/Problem"}},
+		},
 	}
 }
