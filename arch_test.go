@@ -134,6 +134,7 @@ var revealers = map[string]string{
 	"api/transport.go":               "sends the credential in the Authorization header, and takes values out of error texts",
 	"api/stream.go":                  "sends the credential in the Authorization header",
 	"api/wire.go":                    "encodes the messages that carry a value, by name",
+	"cli/platform.go":                "sends what GitHub gave a job to ask for its token with",
 	"auth/app.go":                    "reads a code as a person types it",
 	"auth/device.go":                 "hashes the device code",
 	"auth/passwords.go":              "hashes and verifies a password",

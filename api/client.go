@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"infsh/redact"
@@ -39,6 +40,9 @@ type Options struct {
 	// Logger gets the method, path, status and duration of each request at
 	// debug level, and nothing else: no header, body or value.
 	Logger *slog.Logger
+	// Renew gets another credential when the server does not accept the one that
+	// there is any more. Nil gets none.
+	Renew func(context.Context) (redact.Value, error)
 	// Transport is nil but in tests.
 	Transport http.RoundTripper
 
@@ -49,11 +53,14 @@ type Options struct {
 // Client speaks to one server with one credential. It is safe for concurrent
 // use.
 type Client struct {
-	base       string
-	internal   string
+	base     string
+	internal string
+	opts     Options
+	http     *http.Client
+
+	mu         sync.Mutex
 	credential redact.Value
-	opts       Options
-	http       *http.Client
+	renewing   sync.Mutex
 }
 
 // New makes a client. The base URL is the server's own, without "/api". An
@@ -105,6 +112,38 @@ func New(baseURL string, credential redact.Value, opts Options) (*Client, error)
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+// bearer is the credential that is sent now.
+func (c *Client) bearer() redact.Value {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.credential
+}
+
+// renew gets another credential where err says that the given one is not accepted
+// any more, and reports whether there is one. Of several calls at once one gets it.
+func (c *Client) renew(ctx context.Context, old redact.Value, err error) (bool, error) {
+	var answered *Error
+	if c.opts.Renew == nil || !errors.As(err, &answered) || answered.Status != http.StatusUnauthorized {
+		return false, err
+	}
+	c.renewing.Lock()
+	defer c.renewing.Unlock()
+	if !c.bearer().Equal(old) {
+		return true, nil
+	}
+	fresh, err := c.opts.Renew(ctx)
+	if err == nil {
+		err = CheckCredential(fresh)
+	}
+	if err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.credential = fresh
+	return true, nil
 }
 
 // URL is the server's base URL, in the form under which a saved login is kept.

@@ -26,7 +26,7 @@ func (c *Client) Forwarder() (http.Handler, error) {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Header.Set("User-Agent", c.opts.UserAgent)
-			r.Out.Header.Set("Authorization", "Bearer "+c.credential.Reveal())
+			r.Out.Header.Set("Authorization", "Bearer "+c.bearer().Reveal())
 			r.Out.Header.Del(TeamHeader)
 			if c.opts.Team != "" {
 				r.Out.Header.Set(TeamHeader, c.opts.Team)

@@ -51,10 +51,17 @@ type call struct {
 func (c *Client) do(ctx context.Context, call call, out any) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
+	renewed := false
 	for attempt := 1; ; attempt++ {
-		status, err := c.once(ctx, call, out)
+		credential := c.bearer()
+		status, err := c.once(ctx, call, credential, out)
 		if err == nil {
 			return status, nil
+		}
+		if !renewed {
+			if renewed, err = c.renew(ctx, credential, err); renewed {
+				continue
+			}
 		}
 		pause, again := retryPause(call, err, attempt)
 		if !again {
@@ -93,7 +100,7 @@ func retryPause(call call, err error, attempt int) (time.Duration, bool) {
 	return 0, false
 }
 
-func (c *Client) once(ctx context.Context, call call, out any) (int, error) {
+func (c *Client) once(ctx context.Context, call call, credential redact.Value, out any) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, call.method, call.base+call.path, bytes.NewReader(call.body))
 	if err != nil {
 		return 0, &ProtocolError{URL: call.base, Reason: "the request's address is not valid"}
@@ -106,8 +113,8 @@ func (c *Client) once(ctx context.Context, call call, out any) (int, error) {
 	if call.form {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	if !c.credential.IsZero() {
-		req.Header.Set("Authorization", "Bearer "+c.credential.Reveal())
+	if !credential.IsZero() {
+		req.Header.Set("Authorization", "Bearer "+credential.Reveal())
 	}
 	if c.opts.Team != "" {
 		req.Header.Set(TeamHeader, c.opts.Team)
@@ -209,7 +216,7 @@ func (c *Client) problem(call call, resp *http.Response, body []byte) error {
 func (c *Client) scrubber(call call) func(string) string {
 	const shortest = 6 // Shorter ones are words, and would make messages unreadable.
 	var pairs []string
-	for _, v := range append([]redact.Value{c.credential}, call.sent...) {
+	for _, v := range append([]redact.Value{c.bearer()}, call.sent...) {
 		if v.Len() >= shortest {
 			pairs = append(pairs, v.Reveal(), redact.Mask)
 		}

@@ -57,6 +57,10 @@ alone can enter, which is made if it is not there. A runner's key is enough.`,
 				path = filepath.Join(dir, "infsh", "agent.sock")
 			}
 			s, err := p.connect()
+			var none *noCredential
+			if errors.As(err, &none) {
+				return fail(ExitDenied, notLoggedIn, none.why, "A platform's token is for one app, which an agent does not know: where there is one, let each run exchange it by itself, without an agent.")
+			}
 			if err != nil {
 				return err
 			}

@@ -39,6 +39,8 @@ type Options struct {
 	openURL  func(string) error
 	launch   launcher
 	ring     keyring
+	// projected is projectedToken but in tests.
+	projected string
 }
 
 // program is one invocation.
@@ -86,7 +88,10 @@ its start the ones that it declares.
 
 The server is named by INFSH_URL (http://127.0.0.1:8080 if that is not set).
 "infsh login" saves a login for it; INFSH_API_KEY, or INFSH_API_KEY_FILE for a
-file that holds the key, comes before a saved login.
+file that holds the key, comes before a saved login. Where there is neither,
+"infsh run", "infsh env" and "infsh redact" exchange the token of the platform
+that they run on (GitHub Actions, GitLab, Kubernetes), if the team trusts it:
+docs/workload-identity.md.
 
 Exit codes: 0 success; 1 failure; 2 wrong usage; 3 requirements not met;
 4 permission denied or not logged in; 5 not found. "infsh run" otherwise exits
@@ -115,7 +120,7 @@ with its command's code.`,
 	root.PersistentFlags().BoolVar(&p.debug, "debug", false, "log each request's method, path, status and duration (or INFSH_DEBUG=1)")
 	root.AddCommand(
 		p.loginCommand(), p.logoutCommand(), p.meCommand(), p.teamsCommand(), p.apiKeysCommand(),
-		p.secretsCommand(), p.appCommand(), p.runCommand(), p.agentCommand(), p.envCommand(), p.redactCommand(), p.scanCommand(), p.whyCommand(), p.integrationsCommand(), p.activityCommand(), p.webhooksCommand(), p.manCommand(), p.versionCommand(),
+		p.secretsCommand(), p.appCommand(), p.runCommand(), p.agentCommand(), p.envCommand(), p.redactCommand(), p.scanCommand(), p.whyCommand(), p.integrationsCommand(), p.activityCommand(), p.webhooksCommand(), p.trustCommand(), p.manCommand(), p.versionCommand(),
 	)
 	root.AddCommand(opts.Commands...)
 	return root, p
@@ -151,6 +156,9 @@ func (p *program) fillDefaults() {
 	}
 	if p.ring == nil {
 		p.ring = systemKeyring{}
+	}
+	if p.projected == "" {
+		p.projected = projectedToken
 	}
 	if p.launch == nil {
 		p.launch = runner.Run

@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 
 	"infsh/api"
 	"infsh/redact"
@@ -30,6 +33,37 @@ type session struct {
 	team string
 	// saved is set where the credential comes from the saved login.
 	saved *savedLogin
+	// platform is set where the credential was got for its token.
+	platform *platform
+
+	mu sync.Mutex
+	// tokens are what must not be printed beside the credential.
+	tokens []redact.Value
+}
+
+// mask adds to what must not be printed.
+func (s *session) mask(values ...redact.Value) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens = append(s.tokens, values...)
+}
+
+// masked are the tokens of the session, of which the last ones count in a run that
+// gets many.
+func (s *session) masked() []redact.Value {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.tokens[max(0, len(s.tokens)-maxMasked):])
+}
+
+const maxMasked = 30
+
+// withheld are the variables that let whoever has them get such tokens.
+func (s *session) withheld() []string {
+	if s.platform == nil {
+		return nil
+	}
+	return s.platform.variables
 }
 
 // connect makes a client for whoever is logged in.
@@ -43,7 +77,7 @@ func (p *program) connect() (*session, error) {
 	}
 	file, err := p.credentialFile()
 	if err != nil {
-		return nil, fail(ExitDenied, notLoggedIn, err.Error())
+		return nil, &noCredential{why: err.Error()}
 	}
 	key, err := api.NormalizeURL(p.serverURL())
 	if err != nil {
@@ -54,7 +88,7 @@ func (p *program) connect() (*session, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, fail(ExitDenied, notLoggedIn, "There is no saved login for "+key+".")
+		return nil, &noCredential{why: "There is no saved login for " + key + "."}
 	}
 	return p.session(saved.credential, &saved)
 }
@@ -67,20 +101,21 @@ func (p *program) session(credential redact.Value, saved *savedLogin) (*session,
 	if team == "" && saved != nil {
 		team = saved.team
 	}
-	client, err := p.client(credential, team)
+	client, err := p.client(credential, team, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &session{Client: client, credential: credential, team: team, saved: saved}, nil
 }
 
-func (p *program) client(credential redact.Value, team string) (*api.Client, error) {
+func (p *program) client(credential redact.Value, team string, renew func(context.Context) (redact.Value, error)) (*api.Client, error) {
 	return api.New(p.serverURL(), credential, api.Options{
 		Team:          team,
 		InternalURL:   p.env("INFSH_INTERNAL_URL"),
 		AllowInsecure: isTrue(p.env("INFSH_ALLOW_HTTP")),
 		UserAgent:     "infsh/" + p.Version,
 		Logger:        p.log,
+		Renew:         renew,
 	})
 }
 

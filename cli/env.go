@@ -59,7 +59,7 @@ FILE, as it is registered.`,
 			if err != nil {
 				return err
 			}
-			s, err := p.connect()
+			s, err := p.connectFor(cmd.Context(), request)
 			if err != nil {
 				return err
 			}

@@ -48,6 +48,11 @@ func (e *failure) Error() string { return strings.Join(e.lines, "\n") }
 
 func fail(code int, lines ...string) error { return &failure{code, lines} }
 
+// noCredential is that there is neither a key nor a login.
+type noCredential struct{ why string }
+
+func (e *noCredential) Error() string { return notLoggedIn + "\n" + e.why }
+
 // exitStatus ends the program without a word: all is said, or it is a child's.
 type exitStatus int
 
@@ -84,7 +89,10 @@ func (p *program) explain(err error) (int, []string) {
 		unreachable *api.UnreachableError
 		protocol    *api.ProtocolError
 	)
+	var none *noCredential
 	switch {
+	case errors.As(err, &none):
+		return ExitDenied, []string{notLoggedIn, none.why}
 	case errors.As(err, &settled):
 		return settled.code, settled.lines
 	case errors.As(err, &usage):

@@ -60,7 +60,7 @@ configuration folder.`,
 
 // saveLogin keeps a credential only once the server has said whose it is.
 func (p *program) saveLogin(ctx context.Context, file credentialFile, credential redact.Value, mayUseKeyring bool) error {
-	client, err := p.client(credential, "")
+	client, err := p.client(credential, "", nil)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (p *program) pastedKey(ctx context.Context) (redact.Value, error) {
 
 // deviceLogin waits for a person's approval in a browser (RFC 8628).
 func (p *program) deviceLogin(ctx context.Context) (redact.Value, error) {
-	client, err := p.client(redact.Value{}, "")
+	client, err := p.client(redact.Value{}, "", nil)
 	if err != nil {
 		return redact.Value{}, err
 	}
@@ -282,7 +282,7 @@ func (p *program) revoke(ctx context.Context, saved savedLogin) error {
 	if saved.kind != api.KindLogin {
 		return nil
 	}
-	client, err := p.client(saved.credential, "")
+	client, err := p.client(saved.credential, "", nil)
 	if err != nil {
 		return err
 	}

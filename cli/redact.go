@@ -49,7 +49,7 @@ on its way out is masked, too.`,
 			if err != nil {
 				return err
 			}
-			s, err := p.connect()
+			s, err := p.connectFor(cmd.Context(), request)
 			if err != nil {
 				return err
 			}
@@ -103,7 +103,10 @@ func (p *program) redactStream(ctx context.Context, s *session, resolved api.Res
 	if !p.terminal.in {
 		signal.Ignore(os.Interrupt)
 	}
-	w := redact.NewWriter(p.Out, append(secrets, redact.Needle{Key: runner.CredentialKey, Value: s.credential}), opts...)
+	for _, own := range append([]redact.Value{s.credential}, s.masked()...) {
+		secrets = append(secrets, redact.Needle{Key: runner.CredentialKey, Value: own})
+	}
+	w := redact.NewWriter(p.Out, secrets, opts...)
 	_, err := w.ReadFrom(p.In)
 	err = errors.Join(err, w.Close())
 	if found := w.Findings(); len(found) > 0 {

@@ -80,6 +80,13 @@ there is no --mount and no --agent, this program's memory is not kept from other
 processes of the same user, and the command outlives it when it is killed; on
 Windows no signals are passed on.
 
+Without a key and a login, the run exchanges the platform's token for a credential
+of 15 minutes, if the team trusts it for this app: the token that INFSH_ID_TOKEN
+holds or INFSH_ID_TOKEN_FILE names, that GitHub Actions gives to a job with the
+permission id-token: write, or that Kubernetes projects to
+/var/run/secrets/infsh/token. The app is then run as it is registered. With --watch
+another token is exchanged when the credential has ended.
+
 If a required secret is missing, or waits for the team's approval, nothing
 starts, and the exit code is 3.
 Otherwise it is the command's, or 128+N if that died of signal N.`,
@@ -140,7 +147,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 			if agent != "" && cacheDir != "" {
 				return &usageError{msg: "--offline-cache needs the credential, which the agent keeps to itself: leave out one of them", command: cmd.CommandPath()}
 			}
-			connect := p.connect
+			connect := func() (*session, error) { return p.connectRun(cmd.Context(), request, file, cacheDir != "") }
 			if agent != "" {
 				connect = func() (*session, error) { return p.throughAgent(agent) }
 			}
@@ -154,7 +161,13 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 					return err
 				}
 			}
-			if app == "" {
+			switch {
+			case s.platform != nil && app == "":
+				// Such a credential registers nothing.
+				if request.App, err = manifestApp(file); err != nil {
+					return err
+				}
+			case app == "":
 				request.App, request.Version, err = p.appHere(cmd.Context(), s, file)
 				if err != nil && cache == nil {
 					return err
@@ -204,7 +217,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 				}
 			}
 			command := runner.Command{
-				Argv: args, Secrets: needles(resolved), Credential: s.credential,
+				Argv: args, Secrets: needles(resolved), Credential: s.credential, Tokens: s.masked(), Withheld: s.withheld(),
 				Pristine: pristine, MaskWithKeys: redactKeys, Grace: grace, Mount: mount,
 				Prepared: prepared,
 			}
@@ -236,6 +249,37 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 	return cmd
 }
 
+// connectRun is connectFor for a run, whose app is that of the manifest at hand if
+// none is named.
+func (p *program) connectRun(ctx context.Context, request api.ResolveRequest, file string, cached bool) (*session, error) {
+	s, err := p.connect()
+	var none *noCredential
+	if !errors.As(err, &none) {
+		return s, err
+	}
+	from, platformErr := p.findPlatform()
+	switch {
+	case platformErr != nil:
+		return nil, platformErr
+	case from == nil:
+		return nil, err
+	case cached:
+		return nil, Usage("--offline-cache needs a stored key, with which the values are encrypted: a platform's token gives another credential each time")
+	}
+	if request.App == "" {
+		if request.App, err = manifestApp(file); err != nil {
+			return nil, err
+		}
+	}
+	return p.exchange(ctx, from, request)
+}
+
+// manifestApp names the app of a manifest as it is registered.
+func manifestApp(file string) (string, error) {
+	request, err := namedApp("", file)
+	return request.App, err
+}
+
 // dryRun names what a run of the app, as it is registered, would get. It asks as a
 // run does, so it stands in the activity, and drops the values.
 func (p *program) dryRun(ctx context.Context, app, file string) error {
@@ -246,7 +290,7 @@ func (p *program) dryRun(ctx context.Context, app, file string) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.connect()
+	s, err := p.connectFor(ctx, request)
 	if err != nil {
 		return err
 	}

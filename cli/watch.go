@@ -94,6 +94,11 @@ func (w *watched) listen(ctx context.Context, stream *api.Watch, state string, c
 			continue
 		}
 		stream = nil
+		var refused *failure
+		if errors.As(err, &refused) {
+			w.warn("changes are not watched any more, and the command runs on: %s", refused.lines[0])
+			return
+		}
 		var answered *api.Error
 		if errors.As(err, &answered) && answered.Status < 500 && answered.Status != http.StatusTooManyRequests && answered.Status != http.StatusNotFound {
 			w.warn("changes are not watched any more, and the command runs on: %s", answered.Error())
@@ -124,6 +129,7 @@ func (w *watched) run(ctx context.Context, changed <-chan struct{}) error {
 		running, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		w.command.Secrets, w.command.AlsoMask = needles(w.resolved), slices.Concat(w.before...)
+		w.command.Tokens = w.s.masked()
 		command := w.command
 		command.Found = w.p.reporter(ctx, w.s, w.resolved)
 		go func() { done <- w.p.start(running, command) }()

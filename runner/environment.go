@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"infsh/envvar"
@@ -89,7 +90,7 @@ func permit(secret redact.Needle) error {
 }
 
 func inherited(c Command, secrets map[string]redact.Value) []string {
-	credential := c.Credential.Reveal()
+	own := credentials(c)
 	env := make([]string, 0, len(c.Env)+len(secrets))
 	for _, entry := range c.Env {
 		// Windows has names that begin with "=".
@@ -100,8 +101,11 @@ func inherited(c Command, secrets map[string]redact.Value) []string {
 		if len(name) >= len(reserved) && strings.EqualFold(name[:len(reserved)], reserved) {
 			continue
 		}
-		if credential != "" && strings.Contains(entry, credential) {
-			if isVariable && !strings.Contains(name, credential) {
+		if slices.ContainsFunc(c.Withheld, func(w string) bool { return folded(w) == folded(name) }) {
+			continue
+		}
+		if contains(entry, own) {
+			if isVariable && !contains(name, own) {
 				c.Warn(fmt.Sprintf("%s is not passed on: its value contains the credential of this run", name))
 			} else {
 				c.Warn("a variable is not passed on: it contains the credential of this run")
@@ -117,6 +121,19 @@ func inherited(c Command, secrets map[string]redact.Value) []string {
 		env = append(env, entry)
 	}
 	return env
+}
+
+// credentials are the run's own, as they are masked.
+func credentials(c Command) []redact.Needle {
+	var out []redact.Needle
+	for _, v := range append([]redact.Value{c.Credential}, c.Tokens...) {
+		out = append(out, redact.Needle{Key: CredentialKey, Value: v})
+	}
+	return out
+}
+
+func contains(text string, own []redact.Needle) bool {
+	return slices.ContainsFunc(own, func(n redact.Needle) bool { return n.Value.Len() > 0 && strings.Contains(text, n.Value.Reveal()) })
 }
 
 // folded makes names comparable: Windows ignores their case.

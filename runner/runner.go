@@ -54,6 +54,11 @@ type Command struct {
 	// Credential is what this process resolved the secrets with. No variable
 	// whose value contains it reaches the command. It is masked, too.
 	Credential redact.Value
+	// Tokens are as Credential: what it was got with.
+	Tokens []redact.Value
+	// Withheld are the names of variables that do not reach the command, since they
+	// let whoever has them get such a token.
+	Withheld []string
 
 	// Stdin is handed to the command itself where it is an *os.File, else copied
 	// through a pipe. Nil is an empty input.
@@ -137,7 +142,7 @@ func Run(ctx context.Context, c Command) (exitCode int, err error) {
 	// The search is prepared while the command starts.
 	compiled := make(chan *redact.Set, 1)
 	go func() {
-		compiled <- redact.Compile(append(slices.Concat(c.Secrets, c.AlsoMask), redact.Needle{Key: CredentialKey, Value: c.Credential}))
+		compiled <- redact.Compile(slices.Concat(c.Secrets, c.AlsoMask, credentials(c)))
 	}()
 
 	term, err := openTerminal(c)

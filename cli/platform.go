@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"infsh/api"
+	"infsh/redact"
+)
+
+const (
+	// projectedToken is where a Kubernetes pod has its token for this purpose. The
+	// token in the usual place is for the cluster's own API, and is no business of
+	// this server's.
+	projectedToken = "/var/run/secrets/infsh/token"
+	// maxIDToken is what is read of a token, in bytes.
+	maxIDToken     = 16 << 10
+	requestTimeout = 10 * time.Second
+	// githubURL and githubToken are how GitHub lets a job ask for its token.
+	githubURL   = "ACTIONS_ID_TOKEN_REQUEST_URL"
+	githubToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN" //nolint:gosec // It is a name.
+)
+
+// platform is how this machine proves which pipeline or workload it runs.
+type platform struct {
+	// name is for messages.
+	name string
+	// variables are those that give it away to whoever has them.
+	variables []string
+	// token gets the platform's token, and what it was got with.
+	token func(ctx context.Context) (redact.Value, []redact.Value, error)
+}
+
+// findPlatform finds out how this machine can prove itself; nil if it can't.
+func (p *program) findPlatform() (*platform, error) {
+	text, path := p.env("INFSH_ID_TOKEN"), p.env("INFSH_ID_TOKEN_FILE")
+	if text != "" && path != "" {
+		return nil, errors.New("INFSH_ID_TOKEN and INFSH_ID_TOKEN_FILE are both set: unset one of them")
+	}
+	if text != "" {
+		return &platform{name: "INFSH_ID_TOKEN", token: func(context.Context) (redact.Value, []redact.Value, error) {
+			return redact.NewValue(strings.TrimSpace(text)), nil, nil
+		}}, nil
+	}
+	if path != "" {
+		return tokenFile("INFSH_ID_TOKEN_FILE", path), nil
+	}
+	if p.env(githubURL) != "" && p.env(githubToken) != "" {
+		return &platform{name: "GitHub Actions", variables: []string{githubURL, githubToken}, token: p.askGitHub}, nil
+	}
+	if isTrue(p.env("GITHUB_ACTIONS")) {
+		return nil, fail(ExitDenied, "this job of GitHub Actions may not ask for a token",
+			"Add to the job or workflow: permissions: { id-token: write, contents: read }", "Or set INFSH_API_KEY.")
+	}
+	if _, err := os.Stat(p.projected); err == nil {
+		return tokenFile(p.projected, p.projected), nil
+	}
+	return nil, nil
+}
+
+// tokenFile is read anew each time: who projects a token replaces it.
+func tokenFile(name, path string) *platform {
+	return &platform{name: name, token: func(context.Context) (redact.Value, []redact.Value, error) {
+		file, err := os.Open(path)
+		if err != nil {
+			// The path is not repeated: it may be the token itself.
+			var failed *fs.PathError
+			if errors.As(err, &failed) {
+				err = failed.Err
+			}
+			return redact.Value{}, nil, fmt.Errorf("%s: opening the file: %w", name, err)
+		}
+		defer file.Close()
+		data, err := io.ReadAll(io.LimitReader(file, maxIDToken))
+		if err != nil {
+			return redact.Value{}, nil, fmt.Errorf("%s: reading the file: %w", name, err)
+		}
+		return redact.NewValue(strings.TrimSpace(string(data))), nil, nil
+	}}
+}
+
+// askGitHub asks for a job's token, as GitHub's documentation of OpenID Connect
+// says. Nothing of what is sent or answered is in an error.
+func (p *program) askGitHub(ctx context.Context) (redact.Value, []redact.Value, error) {
+	asking := redact.NewValue(p.env(githubToken))
+	fails := func(why string) (redact.Value, []redact.Value, error) {
+		return redact.Value{}, nil, fmt.Errorf("GitHub Actions gave no token: %s", why)
+	}
+	address, err := url.Parse(p.env(githubURL))
+	if err != nil || address.User != nil || address.Scheme != "https" && (address.Scheme != "http" || !isLocal(address.Hostname())) {
+		return fails(githubURL + " is no https address")
+	}
+	audience, err := p.audience()
+	if err != nil {
+		return redact.Value{}, nil, err
+	}
+	q := address.Query()
+	q.Set("audience", audience)
+	address.RawQuery = q.Encode()
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return fails(githubURL + " is no https address")
+	}
+	r.Header.Set("Authorization", "Bearer "+asking.Reveal())
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", "infsh/"+p.Version)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(r)
+	if err != nil {
+		return fails("it can't be reached")
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fails(fmt.Sprintf("it answered %d; does the job have the permission id-token: write?", resp.StatusCode))
+	}
+	var answer struct{ Value api.Plaintext }
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxIDToken))
+	if err != nil || json.Unmarshal(body, &answer) != nil || answer.Value.Len() == 0 {
+		return fails("its answer could not be read")
+	}
+	return answer.Value.Value, []redact.Value{asking}, nil
+}
+
+func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
+
+// audience is whom the token is asked for: the server's public URL, which is the
+// one that it is reached by unless something else is said.
+func (p *program) audience() (string, error) {
+	if a := p.env("INFSH_ID_TOKEN_AUDIENCE"); a != "" {
+		return a, nil
+	}
+	return api.NormalizeURL(p.serverURL())
+}
+
+// connectFor makes a client for a run of the app that request names: for whoever
+// has a key or is logged in, and else for what the platform proves.
+func (p *program) connectFor(ctx context.Context, request api.ResolveRequest) (*session, error) {
+	return p.connectRun(ctx, request, "", false)
+}
+
+// exchange makes a session of the platform's token, which gets itself another
+// credential when the one that it has is over.
+func (p *program) exchange(ctx context.Context, from *platform, request api.ResolveRequest) (*session, error) {
+	team := p.team
+	if team == "" {
+		team = p.env("INFSH_TEAM")
+	}
+	if !strings.Contains(request.App, "/") && team == "" {
+		return nil, &usageError{msg: "which team's app? A token of the platform is exchanged for one app: write the namespace into its manifest, name the app with --app NAMESPACE/NAME, or the team with INFSH_TEAM"}
+	}
+	anonymous, err := p.client(redact.Value{}, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{team: team, platform: from}
+	get := func(ctx context.Context) (redact.Value, error) {
+		token, with, err := from.token(ctx)
+		if err != nil {
+			return redact.Value{}, fail(ExitDenied, err.Error())
+		}
+		s.mask(append(with, token)...)
+		got, err := anonymous.ExchangeToken(ctx, api.Exchange{Token: token, App: request.App, Team: team, RunID: request.RunID})
+		if err != nil {
+			return redact.Value{}, p.notExchanged(from, err)
+		}
+		s.mask(got.AccessToken.Value)
+		return got.AccessToken.Value, nil
+	}
+	if s.credential, err = get(ctx); err != nil {
+		return nil, err
+	}
+	s.Client, err = p.client(s.credential, team, get)
+	return s, err
+}
+
+// notExchanged says what to do where the server refused a token.
+func (p *program) notExchanged(from *platform, err error) error {
+	var answered *api.Error
+	if !errors.As(err, &answered) || answered.Title == "" || errors.Is(err, api.ErrUnavailable) {
+		return err
+	}
+	audience, aerr := p.audience()
+	if aerr != nil {
+		audience = p.serverURL()
+	}
+	return fail(ExitDenied, label("The token of "+from.name+" was not accepted", answered.Error()),
+		"The token must be for "+audience+", or what INFSH_ID_TOKEN_AUDIENCE says, as the team's trust does (Settings → Runners).")
+}
