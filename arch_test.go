@@ -161,6 +161,7 @@ var revealers = map[string]string{
 	"federation/token.go":            "reads and verifies a platform's token",
 	"integration/material.go":        "encrypts what a connection holds, and puts an access token with its end into JSON",
 	"integration/provider_client.go": "sends codes and tokens to their own provider",
+	"integration/federation.go":      "sends what it signed for a provider to that provider, and puts the names of a pool into addresses",
 	"integration/service.go":         "reads the form of a key, of which it checks the look",
 	"integration/flow.go":            "hashes the state of an authorization",
 	"handlers/page_integrations.go":  "hands the answer of a provider on to the command line that asked for it",

@@ -122,6 +122,7 @@ func serve(ctx context.Context, s settings, stderr io.Writer) error {
 	services.Integrations = integration.NewService(st.db.Integrations(), st.kek, catalogue, publicURL, log)
 	services.Issuer = issuer.NewService(st.db.Issuer(), st.kek, publicURL, log)
 	services.Trusts = federation.NewService(st.db.Trusts(), publicURL, federation.Guard{AllowPrivate: s.issuersPrivate})
+	services.Integrations.WithIssuer(services.Issuer)
 	services.Secrets.WithTokens(services.Integrations)
 	services.Feed, services.Entries = feed.New(st.db, log), feed.New(st.db.Heads(), log)
 	if services.SignOn, err = s.signOn.provide(services.Sessions, services.Accounts, publicURL); err != nil {

@@ -9,6 +9,7 @@ import (
 // Types of integrations.
 const (
 	IntegrationOAuth          = "oauth"
+	IntegrationFederation     = "workload_identity"
 	IntegrationAPIKey         = "api_key"
 	IntegrationServiceAccount = "service_account"
 )
@@ -17,7 +18,7 @@ const (
 type Integration struct {
 	Owned
 	Provider string `json:"provider"`
-	// Type is oauth, api_key or service_account.
+	// Type is oauth, api_key, service_account or workload_identity.
 	Type string `json:"type"`
 	// Grant is what apps receive: a token that is kept fresh, or credentials.
 	Grant string `json:"grant"`
@@ -57,9 +58,20 @@ type IntegrationConfig struct {
 	Grant      string `json:"grant"`
 	// RedirectURL is what is registered at the provider, for oauth.
 	RedirectURL string `json:"redirect_url,omitempty"`
+	// Issuer and Subject are whom the provider is to trust, for workload_identity,
+	// and Setup are the commands that do it.
+	Issuer  string            `json:"issuer,omitempty"`
+	Subject string            `json:"subject,omitempty"`
+	Setup   []IntegrationStep `json:"setup,omitempty"`
 	// Env are the names that an app receives.
 	Env        []string     `json:"env"`
 	Credential *Integration `json:"credential,omitempty"`
+}
+
+// IntegrationStep is a command with what it is for.
+type IntegrationStep struct {
+	Label string `json:"label"`
+	Text  string `json:"text"`
 }
 
 // IntegrationField is an input of the form of a key.
@@ -67,6 +79,7 @@ type IntegrationField struct {
 	Key         string `json:"key"`
 	Label       string `json:"label"`
 	Placeholder string `json:"placeholder"`
+	Default     string `json:"default,omitempty"`
 	Sensitive   bool   `json:"sensitive"`
 	Optional    bool   `json:"optional"`
 }

@@ -120,10 +120,14 @@ team's client at the provider is set before, by infsh integrations client or on
 the page Settings → Integrations, which also says how one is made.
 
 With --type api_key or --type service_account the key is asked for, hidden, or
-read from standard input. Other fields of the form are given with --field.`,
+read from standard input. Other fields of the form are given with --field.
+
+With --type workload_identity there is no key: the provider trusts this server.
+Without its fields the command says what to set there.`,
 		Example: `  infsh integrations connect google --need google.sheets --need google.drive
   infsh integrations connect discord --type api_key
-  infsh integrations connect gcp --type service_account --field project_number=123456789012 < key.json`,
+  infsh integrations connect gcp --type service_account --field project_number=123456789012 < key.json
+  infsh integrations connect gcp --type workload_identity --field project_number=123456789012`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := p.connect()
@@ -139,13 +143,16 @@ read from standard input. Other fields of the form are given with --field.`,
 					return err
 				}
 			}
+			if in.Type == api.IntegrationFederation {
+				return p.connectFederation(cmd.Context(), s, in)
+			}
 			if in.Type != api.IntegrationOAuth {
 				return p.connectKey(cmd.Context(), s, in)
 			}
 			return p.connectOAuth(cmd.Context(), s, in, paste || !p.hasDesktop())
 		},
 	}
-	cmd.Flags().StringVar(&in.Type, "type", "", "oauth, api_key or service_account (default the first that the provider has)")
+	cmd.Flags().StringVar(&in.Type, "type", "", "oauth, api_key, service_account or workload_identity (default the first that the provider has)")
 	cmd.Flags().StringArrayVar(&in.Capabilities, "need", nil, "what apps may do, such as google.sheets; may be given several times")
 	cmd.Flags().StringVar(&in.ID, "id", "", "an integration that gets more permissions, or is connected again")
 	cmd.Flags().StringArrayVar(&fields, "field", nil, "a further field of the form, KEY=TEXT; may be given several times")
@@ -305,7 +312,10 @@ func (p *program) connectOAuth(ctx context.Context, s *session, in api.Integrati
 	if !isWebURL(begun.AuthURL) {
 		return errors.New("the server gave an address that is no web address")
 	}
-	p.notef("Open this address, and allow what it asks for:\n\n  %s\n", begun.AuthURL)
+	p.notef("Open this address, and allow what it asks for:")
+	p.notef("")
+	p.notef("  %s", begun.AuthURL)
+	p.notef("")
 	var answer url.Values
 	if paste {
 		if answer, err = p.pastedAnswer(ctx); err != nil {

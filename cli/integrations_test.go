@@ -16,6 +16,9 @@ const integrationConfigs = `[
 	{"slug":"google-oauth","provider":"google","type":"oauth","name":"Google: Google account","available":false},
 	{"slug":"google-service_account","provider":"google","type":"service_account","name":"Google: Service account","available":true},
 	{"slug":"x-oauth","provider":"x","type":"oauth","name":"X: X account","short_name":"X","redirect_url":"https://infsh.example/settings/integrations/callback","available":true},
+	{"slug":"gcp-workload_identity","provider":"gcp","type":"workload_identity","name":"Google Cloud: Workload identity federation","short_name":"Google Cloud","available":true,
+		"issuer":"https://infsh.example","subject":"team:1-2","setup":[{"label":"Trust it","text":"gcloud trust \\\n  --issuer=https://infsh.example"}],
+		"secret_fields":[{"key":"project_number","label":"Project number"},{"key":"pool","label":"Pool","default":"infsh"},{"key":"account","label":"Account","optional":true}]},
 	{"slug":"discord-api_key","provider":"discord","type":"api_key","name":"Discord: Bot token","available":true}]`
 
 // integrationsServer answers as the server does, and keeps what it receives.
@@ -146,4 +149,26 @@ func TestSetAClient(t *testing.T) {
 		t.Error("the output has the secret")
 	}
 	w.run("integrations", "primary", "a-2").want(t, ExitOK, "X (bob)")
+}
+
+// What trusts the server is connected without a key; without its fields the
+// command says what to set there.
+func TestConnectAFederation(t *testing.T) {
+	handler, sent := integrationsServer(t)
+	w := newWorld(t, handler)
+	r := w.run("integrations", "connect", "gcp", "--type", "workload_identity")
+	r.want(t, ExitUsage, "--field project_number=… is missing")
+	for _, want := range []string{"https://infsh.example", "team:1-2", "# Trust it", "\ngcloud trust \\\n  --issuer=https://infsh.example", "Pool (infsh if it is not given)", "Account (may be left out)"} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("it does not say %q:\n%s", want, r.err)
+		}
+	}
+	if sent["connect"] != nil {
+		t.Error("something was sent")
+	}
+	w.run("integrations", "connect", "gcp", "--type", "workload_identity", "--field", "project_number=123456789012").want(t, ExitOK, "Connected")
+	if got := sent["connect"]; got["api_key"] != nil || got["type"] != "workload_identity" || fmt.Sprint(got["metadata"]) != "map[project_number:123456789012]" {
+		t.Errorf("sent is %v", got)
+	}
+	w.run("integrations", "connect", "x", "--type", "workload_identity").want(t, ExitNotFound, "x")
 }

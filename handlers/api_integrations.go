@@ -81,8 +81,13 @@ func (s *server) integrationConfigs(w http.ResponseWriter, r *http.Request, acto
 			if k.Type == integration.OAuth {
 				config.RedirectURL, config.Available = s.Integrations.RedirectURL(), ready[p.ID]
 			}
+			if k.Type == integration.Federation {
+				if err := s.setupJSON(r, actor, k, &config); err != nil {
+					return err
+				}
+			}
 			for _, f := range k.Fields {
-				config.SecretFields = append(config.SecretFields, api.IntegrationField{Key: f.Key, Label: f.Label, Placeholder: f.Placeholder, Sensitive: f.Sensitive, Optional: f.Optional})
+				config.SecretFields = append(config.SecretFields, api.IntegrationField{Key: f.Key, Label: f.Label, Placeholder: f.Placeholder, Default: f.Default, Sensitive: f.Sensitive, Optional: f.Optional})
 			}
 			for _, c := range all {
 				if c.Provider == p.ID && c.Type == k.Type && c.Primary {

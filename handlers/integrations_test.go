@@ -236,3 +236,67 @@ func TestAnswerIsHandedOnToTheCommandLine(t *testing.T) {
 		t.Errorf("declined: %d %s", res.Code, res.Body)
 	}
 }
+
+// The page says what to set at a cloud that trusts the server, with what was
+// typed; its keys can be had before anything is connected, and a refusal is said
+// in the form.
+func TestFederationOnThePage(t *testing.T) {
+	w := newWorld(t)
+	subject := "team:" + w.ids.Replace("$team")
+	form := func(do string, fields ...string) (*httptest.ResponseRecorder, *goquery.Selection) {
+		t.Helper()
+		body := url.Values{"do": {do}, "kind": {"workload_identity"}, "field_project_number": {oauthtest.ProjectNumber}, "field_pool": {oauthtest.Pool}, "field_provider": {oauthtest.PoolProvider}}
+		for i := 1; i < len(fields); i += 2 {
+			body.Set("field_"+fields[i-1], fields[i])
+		}
+		res := w.form("/settings/integrations/test", body.Encode())
+		doc, err := goquery.NewDocumentFromReader(strings.NewReader(res.Body.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, doc.Find("[data-type=workload_identity]")
+	}
+	res, card := form("commands", "pool", "pool-of-ours", "service_account", "a@b.c")
+	setup := card.Find("[data-testid=setup]").Text()
+	if res.Code != http.StatusOK || !strings.Contains(setup, "cloud trust pool-of-ours/infsh --issuer="+origin+" --subject="+subject) || !strings.Contains(setup, "cloud bind a@b.c "+subject) {
+		t.Errorf("%d, the commands are %s", res.Code, setup)
+	}
+	if value, _ := card.Find("input[name=field_pool]").Last().Attr("value"); value != "pool-of-ours" {
+		t.Errorf("the form has %q", value)
+	}
+	if got := w.do(request("GET", "/.well-known/jwks.json", "")); got.Body.String() != `{"keys":[]}` || got.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("the keys before: %s, kept %s", got.Body, got.Header().Get("Cache-Control"))
+	}
+	if card.Find("[data-testid=make-keys]").Length() != 1 {
+		t.Error("the keys can't be made")
+	}
+	_, card = form("keys")
+	public := card.Find("[data-testid=public-keys][open]").Text()
+	if !strings.Contains(public, `"kty": "RSA"`) || !strings.Contains(public, "cloud upload infsh-pool/infsh jwks.json") || strings.Contains(public, `"d"`) {
+		t.Errorf("the keys are %s", public)
+	}
+	got := w.do(request("GET", "/.well-known/jwks.json", ""))
+	if got.Code != http.StatusOK || strings.Count(got.Body.String(), `"kid"`) != 2 || got.Header().Get("Cache-Control") != "public, max-age=900" {
+		t.Errorf("the keys after: %d %s", got.Code, got.Body)
+	}
+	w.outside.Trust("", "")
+	res, card = form("connect")
+	if said := card.Find("[data-testid=connect-form]").Text(); res.Code != http.StatusUnprocessableEntity || !strings.Contains(said, "The issuer is to be "+origin) {
+		t.Errorf("refused: %d %s", res.Code, said)
+	}
+	if res, _ := form("connect", "pool", "a/b"); res.Code != http.StatusUnprocessableEntity {
+		t.Errorf("a pool with a slash: %d", res.Code)
+	}
+	var configs []api.IntegrationConfig
+	w.call("full", "GET", "/api/integrations/configs", "", &configs)
+	told := false
+	for _, c := range configs {
+		told = told || c.Type == api.IntegrationFederation && c.Issuer == origin && c.Subject == subject && len(c.Setup) > 0
+	}
+	if !told {
+		t.Error("the API does not say what to set")
+	}
+	if res := w.call("full", "POST", "/api/integrations", `{"provider":"test","type":"workload_identity","metadata":{"project_number":"123456789012"}}`, nil); res.Code != http.StatusBadRequest || !strings.Contains(res.Body.String(), "The issuer is to be") {
+		t.Errorf("by the API: %d %s", res.Code, res.Body)
+	}
+}

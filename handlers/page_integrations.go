@@ -206,6 +206,7 @@ func (s *server) showIntegration(w http.ResponseWriter, r *http.Request, session
 		}
 		for _, f := range k.Fields {
 			field := views.KindField{Key: f.Key, Label: f.Label, Placeholder: f.Placeholder, Sensitive: f.Sensitive, Long: f.Long, Optional: f.Optional}
+			field.Value = f.Default
 			if !f.Sensitive && shown.kind == form.Type {
 				field.Value = r.PostForm.Get("field_" + f.Key)
 			}
@@ -219,6 +220,11 @@ func (s *server) showIntegration(w http.ResponseWriter, r *http.Request, session
 			}
 			form.Choices = tick(form.Choices)
 			form.Scopes = q["scope"]
+		}
+		if k.Type == integration.Federation {
+			if form.Setup, err = s.setupView(r, session, k, shown.kind == form.Type); err != nil {
+				return err
+			}
 		}
 		switch {
 		case shown.client && form.OAuth:
@@ -263,13 +269,19 @@ func (s *server) integrationForm(w http.ResponseWriter, r *http.Request, session
 		if made, err = s.Integrations.Connect(ctx, session.Actor, integration.Typed{Provider: id, Type: integration.Type(kind), Fields: fields, ConnectionID: account}); err == nil {
 			f = flash{kind: flashLinked, subject: made.Name()}
 		}
+	case "commands":
+		return s.showIntegration(w, r, session, http.StatusOK, shown)
+	case "keys":
+		if err = s.Integrations.MakeKeys(ctx, session.Actor); err == nil {
+			return s.showIntegration(w, r, session, http.StatusOK, shown)
+		}
 	case "primary":
 		var made integration.Connection
 		if made, err = s.Integrations.MakePrimary(ctx, session.Actor, account); err == nil {
 			f = flash{kind: flashPrimary, subject: made.Name()}
 		}
 	default:
-		return problem.Invalid("do", "it must be client, begin, connect or primary")
+		return problem.Invalid("do", "it must be client, begin, connect, commands, keys or primary")
 	}
 	if err != nil {
 		wrong, ok := fieldErrors(err)

@@ -117,6 +117,7 @@ func newWorld(t *testing.T) *world {
 	w.handlers = New(Config{
 		PublicURL: public, Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}, w.services)
+	w.services.Integrations.WithIssuer(w.services.Issuer)
 	outside.Register(w.services.Integrations.RedirectURL())
 	w.services.Secrets.WithTokens(w.services.Integrations)
 	w.populate()

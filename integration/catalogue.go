@@ -66,11 +66,20 @@ type Kind struct {
 	lifetime       time.Duration
 	account        account
 	env            map[string]source
+
+	// audience is whom a federation speaks to, impersonate where a service
+	// account's token is asked for, and setup, upload and refusals are what a person
+	// is told; all have places for the form's fields.
+	audience, impersonate, upload string
+	setup                         []Step
+	refusals                      map[string]string
 }
 
 // Field is one input of a form.
 type Field struct {
 	Key, Label, Placeholder string
+	// Default is what the form has to begin with.
+	Default string
 	// Sensitive ones are secrets, and Long ones have several lines.
 	Sensitive, Long, Optional bool
 	pattern                   *pattern

@@ -75,6 +75,7 @@ type (
 		Account        accountFile       `yaml:"account"`
 		Fields         []fieldFile       `yaml:"fields"`
 		Env            map[string]string `yaml:"env"`
+		Federation     federationFile    `yaml:",inline"`
 	}
 	accountFile struct {
 		URL    string `yaml:"url"`
@@ -86,6 +87,7 @@ type (
 		Key         string `yaml:"key"`
 		Label       string `yaml:"label"`
 		Placeholder string `yaml:"placeholder"`
+		Default     string `yaml:"default"`
 		Pattern     string `yaml:"pattern"`
 		Sensitive   bool   `yaml:"sensitive"`
 		Long        bool   `yaml:"long"`
@@ -240,12 +242,14 @@ func (f kindFile) kind(where network) (*Kind, error) {
 		if !slices.ContainsFunc(f.Fields, func(x fieldFile) bool { return x.Key == serviceAccountField }) {
 			err = errors.Join(err, fmt.Errorf("it needs a field with the key %s", serviceAccountField))
 		}
+	case Federation:
+		err = need("token", f.Token)
 	case APIKey:
 		if len(f.Fields) == 0 {
 			err = errors.New("fields are needed, which a person fills in")
 		}
 	default:
-		err = fmt.Errorf("type is %s, %s or %s, not %q", OAuth, APIKey, ServiceAccount, f.Type)
+		err = fmt.Errorf("type is %s, %s, %s or %s, not %q", OAuth, APIKey, ServiceAccount, Federation, f.Type)
 	}
 	if f.Name == "" || len(f.Steps) == 0 {
 		err = errors.Join(err, errors.New("name and steps are needed, which say to a person how it is connected"))
@@ -277,11 +281,11 @@ func (f kindFile) kind(where network) (*Kind, error) {
 		err = errors.Join(err, wrong)
 		k.Fields = append(k.Fields, field)
 	}
-	return k, errors.Join(err, k.readEnv(f.Env))
+	return k, errors.Join(err, k.federation(f.Federation, where), k.readEnv(f.Env))
 }
 
 func (f fieldFile) field() (Field, error) {
-	out := Field{Key: f.Key, Label: f.Label, Placeholder: f.Placeholder, Sensitive: f.Sensitive, Long: f.Long, Optional: f.Optional}
+	out := Field{Key: f.Key, Label: f.Label, Placeholder: f.Placeholder, Default: f.Default, Sensitive: f.Sensitive, Long: f.Long, Optional: f.Optional}
 	if !fieldPattern().MatchString(f.Key) || f.Label == "" {
 		return out, errors.New("a field has a key of lower-case letters, digits and underscores, and a label")
 	}

@@ -62,12 +62,18 @@ func writeProvider(out *strings.Builder, p *integration.Provider) {
 func commands(p *integration.Provider, k *integration.Kind) string {
 	var fields strings.Builder
 	for i, f := range k.Fields {
-		if i > 0 || k.Type == integration.OAuth {
+		if f.Optional || f.Default != "" {
+			continue
+		}
+		if i > 0 || k.Type == integration.OAuth || k.Type == integration.Federation {
 			fmt.Fprintf(&fields, " --field %s=%s", f.Key, strings.ToUpper(f.Key))
 		}
 	}
 	if k.Type != integration.OAuth && k.Fields[0].Long {
 		return fmt.Sprintf("infsh integrations connect %s --type %s%s < key.json\n", p.ID, k.Type, fields.String())
+	}
+	if k.Type == integration.Federation {
+		return fmt.Sprintf("infsh integrations connect %[1]s --type %[2]s   # says what to set there\ninfsh integrations connect %[1]s --type %[2]s%[3]s\n", p.ID, k.Type, fields.String())
 	}
 	if k.Type != integration.OAuth {
 		return fmt.Sprintf("infsh integrations connect %s --type %s%s   # asks for the %s, hidden\n", p.ID, k.Type, fields.String(), strings.ToLower(k.Fields[0].Label[:1])+k.Fields[0].Label[1:])

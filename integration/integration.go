@@ -127,7 +127,7 @@ func (c Connection) Lacking(p *Provider, wanted []string) []string {
 		return nil // What a key may do is decided at the provider, and not told.
 	}
 	granted := c.Scopes
-	if c.Type == ServiceAccount {
+	if c.Type == ServiceAccount || c.Type == Federation {
 		granted = k.scopes
 	}
 	return p.Lacking(granted, wanted)

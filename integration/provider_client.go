@@ -103,9 +103,14 @@ func (k *Kind) authorization(config *oauth2.Config, state, verifier string, scop
 type refusal struct {
 	code   string
 	status int
+	// at names the request where there are several.
+	at string
 }
 
 func (r *refusal) Error() string {
+	if r.at == impersonated {
+		return fmt.Sprintf("it answered %d where the service account’s token was asked for", r.status)
+	}
 	if r.code != "" {
 		return "it answered " + r.code
 	}

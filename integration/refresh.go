@@ -208,7 +208,9 @@ func (s *Service) renew(ctx context.Context, p *Provider, k *Kind, c Held, until
 	got, asked := s.ask(ctx, p, k, c)
 	now := s.now()
 	var refusal *refusal
-	gone := errors.As(asked, &refusal) && refusal.final()
+	// A federation has nothing that could be void: what was undone at the provider
+	// is done again there.
+	gone := errors.As(asked, &refusal) && refusal.final() && k.Type != Federation
 	switch {
 	case asked == nil, refusal != nil && refusal.status > 0 && refusal.status < 500:
 		s.breakers.answered(p.ID)
@@ -265,7 +267,10 @@ func (s *Service) renew(ctx context.Context, p *Provider, k *Kind, c Held, until
 				next.RefreshAt = now.Add(pause + rand.N(pause/4+1)).Truncate(time.Microsecond)
 			}
 			next.Problem = fmt.Sprintf("%s gave no fresh token: %v. It is tried again by itself.", p.Name, asked)
-			if refusal != nil && (refusal.code == "invalid_client" || refusal.status == 401) {
+			if hint := s.hint(k, c.TeamID, asked); hint != "" {
+				next.Problem = fmt.Sprintf("%s gave no fresh token: %v. %s It is tried again by itself.", p.Name, asked, hint)
+			}
+			if k.Type != Federation && refusal != nil && (refusal.code == "invalid_client" || refusal.status == 401) {
 				next.Problem = fmt.Sprintf("%s does not accept the team’s client (%v). Enter its client secret anew.", p.Name, asked)
 			}
 			entry.Outcome, entry.Reason = audit.Failed, "unavailable"
@@ -322,6 +327,9 @@ func (s *Service) ask(ctx context.Context, p *Provider, k *Kind, c Held) (Materi
 	case err != nil:
 		s.log.Error("an integration can't be refreshed", "integration", c.ID, "error", err)
 		return Material{}, errNotAsked
+	}
+	if k.Type == Federation {
+		return s.federate(ctx, p, k, c.TeamID, old.fields)
 	}
 	if k.Type == ServiceAccount {
 		account, err := readServiceAccount(old.fields[serviceAccountField])

@@ -31,6 +31,7 @@ type Service struct {
 	caller    *caller
 	breakers  *breakers
 	redirect  string
+	issuer    Issuer
 	log       *slog.Logger
 	now       func() time.Time
 	// refreshing joins those of this instance who want the same token.
@@ -282,6 +283,14 @@ func (s *Service) Connect(ctx context.Context, actor team.Actor, in Typed) (Conn
 		c.AccountID, c.AccountName = plainAccount(account.Email), plainAccount(account.Email)
 		if m, err = s.caller.assert(ctx, p, k, account, fields, s.now()); err != nil {
 			return Connection{}, s.notConnected(ctx, actor, p.ID, refused(p, serviceAccountField, err))
+		}
+	case Federation:
+		if err := s.mayCall(ctx, actor); err != nil {
+			return Connection{}, err
+		}
+		c.AccountID, c.AccountName = k.federated(fields), k.federated(fields)
+		if m, err = s.federate(ctx, p, k, actor.TeamID(), fields); err != nil {
+			return Connection{}, s.notConnected(ctx, actor, p.ID, s.notFederated(p, k, actor.TeamID(), err))
 		}
 	case APIKey:
 		if k.account.url != "" {
@@ -557,6 +566,9 @@ func (k *Kind) check(typed map[string]redact.Value) (map[string]redact.Value, er
 	var wrong []problem.Field
 	for _, f := range k.Fields {
 		v, ok := trimmed(typed[f.Key])
+		if v.Len() == 0 && f.Default != "" {
+			v = redact.NewValue(f.Default)
+		}
 		if f.Long {
 			v, ok = typed[f.Key], true
 		}
@@ -566,7 +578,7 @@ func (k *Kind) check(typed map[string]redact.Value) (map[string]redact.Value, er
 		case v.Len() == 0:
 		case !ok || v.Len() > maxField:
 			wrong = append(wrong, problem.Field{Name: f.Key, Message: "it has a character that none of its kind has; copy it again"})
-		case f.pattern != nil && !f.pattern.MatchString(v.Reveal()):
+		case f.pattern != nil && !f.pattern.MatchString(v.Reveal()), k.Type == Federation && !f.fits(v.Reveal()):
 			wrong = append(wrong, problem.Field{Name: f.Key, Message: "it does not look like one"})
 		default:
 			out[f.Key] = v

@@ -45,6 +45,8 @@ func (c *Catalogue) Whole(key string, all []Held, chosen string) string {
 		return fmt.Sprintf("It gives the app the whole token of %s at %s: the app can do all that this account was allowed, not only what it declares: %s.", held.Name(), p.Name, strings.Join(can, "; "))
 	case k.Type == ServiceAccount && k.refreshes():
 		return fmt.Sprintf("It gives the app a token of %s at %s, made anew from its key: the app can do all that the roles of this service account allow, not only what it declares.", held.Name(), p.Name)
+	case k.Type == Federation:
+		return fmt.Sprintf("It gives the app a token of %s at %s, made anew as it ends: the app can do all that the roles there allow, not only what it declares.", held.Name(), p.Name)
 	}
 	return fmt.Sprintf("It gives the app the whole key of %s at %s: the app can do all that the key may do there, not only what it declares, for as long as the key is good.", held.Name(), p.Name)
 }

@@ -16,6 +16,7 @@ func TestWhole(t *testing.T) {
 			Scopes: []string{"https://www.googleapis.com/auth/drive", "https://www.googleapis.com/auth/photos", "openid"}}},
 		{Connection: integration.Connection{ID: "2", Provider: "google", Type: integration.OAuth, AccountName: "bob@acme.example", Scopes: []string{"https://www.googleapis.com/auth/spreadsheets"}}},
 		{Connection: integration.Connection{ID: "3", Provider: "gcp", Type: integration.ServiceAccount, AccountName: "robot@acme.example", Primary: true}},
+		{Connection: integration.Connection{ID: "5", Provider: "gcp", Type: integration.Federation, AccountName: "123456789012/infsh/infsh", Primary: true}},
 		{Connection: integration.Connection{ID: "4", Provider: "discord", Type: integration.APIKey, AccountName: "helper", Primary: true}},
 	}
 	for _, c := range []struct {
@@ -26,6 +27,7 @@ func TestWhole(t *testing.T) {
 		{"google.sheets", "2", []string{"bob@acme.example", "See and change your spreadsheets."}, []string{"Drive"}},
 		{"google", "", []string{"ada@acme.example"}, nil},
 		{"gcp.vertex_ai", "", []string{"a token of robot@acme.example", "the roles of this service account"}, nil},
+		{"gcp.vertex_ai", "5", []string{"a token of 123456789012/infsh/infsh at Google Cloud", "the roles there allow"}, nil},
 		{"discord.bot", "", []string{"the whole key of helper"}, nil},
 		{"x.tweet.write", "", []string{"the account at X that is connected for it"}, nil},
 	} {

@@ -70,6 +70,9 @@ type KindForm struct {
 	// Open shows the form, and Errors what the last attempt came to.
 	Open   bool
 	Errors FieldErrors
+	// Setup is what is to be set at the provider, where it trusts this server; nil
+	// elsewhere.
+	Setup *ProviderSetup
 	// ClientErrors are of the client's form.
 	ClientErrors FieldErrors
 }

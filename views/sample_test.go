@@ -468,6 +468,11 @@ func samplePages(theme Theme) []sample {
 			Type: "service_account", Name: "Service account", Steps: []string{"Make a key."}, Fields: []KindField{{Key: "service_account_key", Label: "Key file (JSON)", Sensitive: true, Long: true}, {Key: "project_number", Label: "Project number", Value: hostile}},
 			Errors: FieldErrors{"service_account_key": "It is no JSON.", "project_number": "It does not look like one."},
 		}}})},
+		{"integration-federation", IntegrationPage(page("/settings/integrations/gcp"), sampleFederation(ProviderSetup{Insecure: true, Issuer: "http://" + hostile}))},
+		{"integration-federation-keys", IntegrationPage(page("/settings/integrations/gcp"), sampleFederation(ProviderSetup{
+			Issuer: "https://infsh.example.com", Subject: "team:0d4c9f3e-6f0e-4b0c-9a53-6d5d1c7f3e10", Audience: "//iam.googleapis.com/projects/PROJECT_NUMBER", OpenKeys: true,
+			Steps: []SetupStep{{"Make a pool", "gcloud iam workload-identity-pools create infsh --location=global"}, {hostile, hostile}}, Keys: "{\n  \"keys\": []\n}", KeysUntil: Stamp{At: now}, Upload: "gcloud upload",
+		}))},
 		{"integration-member", IntegrationPage(member("/settings/integrations/google"), sampleIntegration(false))},
 		{"integration-authorize", AuthorizePage(page("/settings/integrations/google"), Authorize{Provider: "Google", ProviderID: "google", Host: "accounts.google.com", URL: "https://accounts.google.com/o/oauth2/v2/auth?client_id=x", Can: []string{"See and change your spreadsheets"}, Other: []string{hostile}})},
 		{"integration-code", PastedCodePage(Public{Theme: theme, CSRF: "csrf-token"}, PastedCode{Provider: "Google", Code: "code=" + hostile})},
@@ -593,4 +598,11 @@ func sampleIntegration(canEdit bool) IntegrationDetail {
 			{Type: "service_account", Name: "Service account", Steps: []string{"Make a key."}, Fields: []KindField{{Key: "service_account_key", Label: "Key file (JSON)", Sensitive: true, Long: true}}},
 		},
 	}
+}
+
+func sampleFederation(setup ProviderSetup) IntegrationDetail {
+	return IntegrationDetail{ID: "gcp", Name: "Google Cloud", About: "Vertex AI.", CanEdit: true, Kinds: []KindForm{{
+		Type: "workload_identity", Name: "Workload identity federation", Steps: []string{"Fill in the form."}, Setup: &setup, Errors: FieldErrors{"": "It does not let this team in."},
+		Fields: []KindField{{Key: "project_number", Label: "Project number"}, {Key: "pool", Label: "Pool", Value: "infsh"}, {Key: "service_account", Label: "Service account", Optional: true}},
+	}}}
 }

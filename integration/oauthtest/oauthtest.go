@@ -53,6 +53,7 @@ type Server struct {
 	access  map[string]grant
 	log     []string
 	key     *rsa.PrivateKey
+	sts     sts
 	next    int
 }
 
@@ -74,6 +75,8 @@ func New(tb testing.TB) *Server {
 	mux.HandleFunc("POST /token", s.token)
 	mux.HandleFunc("POST /revoke", s.revoke)
 	mux.HandleFunc("GET /me", s.me)
+	mux.HandleFunc("POST /sts", s.exchangeSubject)
+	mux.HandleFunc("POST /accounts/{account}", s.actAs)
 	server := httptest.NewServer(mux)
 	tb.Cleanup(func() {
 		s.Open()
@@ -187,14 +190,15 @@ func (s *Server) Catalogue(id string) []byte {
       fields:
         - {key: bot_token, label: Bot token, sensitive: true}
       env: {TEST_BOT_TOKEN: "field:bot_token"}
-  capabilities:
+%[3]s  capabilities:
     - {key: %[1]s.notes.read, words: Read your notes, scopes: [notes.read]}
     - {key: %[1]s.notes.write, words: Write your notes, scopes: [notes.write]}
     - {key: %[1]s.cloud, words: Use the cloud, scopes: [cloud], kinds: [service_account]}
     - {key: %[1]s.bot, words: Act as a bot, kinds: [api_key]}
+    - {key: %[1]s.federated, words: Use the cloud without a key, scopes: [cloud], kinds: [workload_identity]}
   implies:
     notes.write: [notes.read]
-`, id, s.URL)
+`, id, s.URL, s.federationKind())
 }
 
 // ServiceAccountKey makes a key that the server accepts assertions of.
