@@ -105,6 +105,7 @@ func (f *federating) secretless(t *testing.T, what, text string) {
 // A team connects what trusts this server, with a service account and without
 // one, and nothing of the provider's is stored but the token that ends.
 func TestFederation(t *testing.T) {
+	t.Parallel()
 	eachFederating(t, func(t *testing.T, w *federating) {
 		c, err := w.connect(t.Context(), w.owner)
 		if err != nil {
@@ -147,6 +148,7 @@ func TestFederation(t *testing.T) {
 // What the provider refuses is said in words, with nothing of what was sent, and
 // nothing is stored; and no team is let in by what another one set.
 func TestFederationIsRefused(t *testing.T) {
+	t.Parallel()
 	eachFederating(t, func(t *testing.T, w *federating) {
 		subject := integration.Subject(w.owner.TeamID())
 		var p *problem.Error
@@ -212,6 +214,7 @@ func TestFederationIsRefused(t *testing.T) {
 // their end, by whatever key signs then. What is undone at the provider is said,
 // and is well again when it is done again.
 func TestFederationIsRenewed(t *testing.T) {
+	t.Parallel()
 	eachFederating(t, func(t *testing.T, w *federating) {
 		c, err := w.connect(t.Context(), w.owner, "service_account", oauthtest.Account)
 		if err != nil {
@@ -274,6 +277,7 @@ func TestFederationIsRenewed(t *testing.T) {
 
 // A person is told what to set, with what they typed where that fits.
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	eachFederating(t, func(t *testing.T, w *federating) {
 		p, _ := w.catalogue.Provider("test")
 		k, _ := p.Kind(integration.Federation)
@@ -301,6 +305,7 @@ func TestSetup(t *testing.T) {
 
 // Mistakes in an operator's file are named.
 func TestFederationInTheCatalogue(t *testing.T) {
+	t.Parallel()
 	const right = `acme:
   name: Acme
   about: Our own.

@@ -473,19 +473,27 @@ func (s *Service) seal(locked Locked, private *rsa.PrivateKey, now, at time.Time
 func (s *Service) open(k Key) (*rsa.PrivateKey, error) {
 	dek, err := s.kek.OpenDEK(k.ID, k.WrappedDEK)
 	if err != nil {
-		return nil, fmt.Errorf("open the issuer's key %s: %w", k.ID, kekAnswer(err))
+		return nil, damaged(k, kekAnswer(err))
 	}
 	der, err := dek.Open(place(k.ID), k.Sealed)
 	if err != nil {
-		return nil, fmt.Errorf("open the issuer's key %s: %w", k.ID, err)
+		return nil, damaged(k, err)
 	}
 	defer clear(der)
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	private, ok := parsed.(*rsa.PrivateKey)
 	if err != nil || !ok {
-		return nil, fmt.Errorf("open the issuer's key %s: it is no RSA key", k.ID)
+		return nil, damaged(k, errors.New("it is no RSA key"))
 	}
 	return private, nil
+}
+
+// damaged says what to do about a key that does not open.
+func damaged(k Key, err error) error {
+	if errors.Is(err, problem.Unavailable) {
+		return err
+	}
+	return fmt.Errorf("open the issuer's key %s: %w; infsh admin rotate-issuer-key --compromised makes new ones", k.ID, err)
 }
 
 // publicOf is the public half of what opens, and of nothing else.

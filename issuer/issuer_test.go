@@ -109,6 +109,7 @@ func (w *world) verify(token string, kept jose.JSONWebKeySet, at time.Time) erro
 // public keys for two days, or were given them by hand: no token meets a key that
 // is not known, and there are never many.
 func TestKeysAreReplacedWithoutAGap(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		instances := []*issuer.Service{w.instance(-time.Minute), w.instance(time.Minute)}
 		if n := len(w.published(instances[0]).Keys); n != 0 {
@@ -178,6 +179,7 @@ func TestKeysAreReplacedWithoutAGap(t *testing.T) {
 // An operator replaces the key that signs at once where the next one has been
 // published for long enough, and else when it has.
 func TestRotatedByHand(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		s, other := w.instance(0), w.instance(-time.Minute)
 		done, err := s.Rotate(t.Context(), operator, false)
@@ -234,6 +236,7 @@ func TestRotatedByHand(t *testing.T) {
 
 // Of several servers that sign for the first time one makes the keys.
 func TestKeysAreMadeOnce(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		var all sync.WaitGroup
 		tokens := make([]string, 4)
@@ -262,6 +265,7 @@ func TestKeysAreMadeOnce(t *testing.T) {
 // Who writes in the database has no key published but this server's own, each in
 // its place; and in a backup, which restores, there is none to be read.
 func TestKeysAreTheServersOwn(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		token := w.sign(w.instance(0))
 		set := w.published(w.instance(0))
@@ -300,6 +304,7 @@ func TestKeysAreTheServersOwn(t *testing.T) {
 
 // What the issuer says of itself is what libraries look for.
 func TestDiscovery(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, w *world) {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
