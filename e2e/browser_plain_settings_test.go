@@ -53,6 +53,25 @@ func plainSettings(t *testing.T, browser context.Context) {
 	p.follow(testid("confirm-remove"))
 	p.see(testid("flash"), "bo@example.com was removed from the team.")
 
+	// A platform is trusted, and is not any more.
+	s.deployApp(owner, "agent", "")
+	p.visit("/settings/runners")
+	p.fill("#trust-name", "deploy")
+	p.fill("#trust-repository", "acme/*x")
+	p.click(`[id="trust-app-acme/agent"]`)
+	if status := p.follow(testid("trust-form") + " " + testid("save")); status != http.StatusUnprocessableEntity {
+		t.Errorf("a refused condition answered %d", status)
+	}
+	p.errorAt("#trust-conditions", "at the end")
+	p.fill("#trust-repository", "acme/agent")
+	p.follow(testid("trust-form") + " " + testid("save"))
+	p.see(testid("flash"), "deploy is trusted now.")
+	p.see(testid("trust-row"), "repository = acme/agent")
+	p.see(testid("trust-row"), "never")
+	p.click(testid("trust-row") + " > details summary")
+	p.follow(testid("trust-delete"))
+	p.see(testid("flash"), "The trust was deleted")
+
 	// A webhook and all that one does with it.
 	p.visit("/settings/webhooks")
 	p.fill("#webhook-url", "http://insecure.example/")

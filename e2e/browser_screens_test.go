@@ -94,6 +94,7 @@ func ownersScreens(t *testing.T, browser context.Context, seen *looked) {
 		screen{"app-current", "/settings/apps/acme/daily-digest?current=" + s.versionID(owner, "acme/daily-digest", 2)},
 		screen{"integrations", "/settings/integrations"},
 		screen{"apikeys", "/settings/apikeys"},
+		screen{"runners", "/settings/runners?preset=kubernetes"},
 		screen{"apikey-add", "/settings/apikeys?add=1"},
 		screen{"apikey-revoke", "/settings/apikeys?revoke=" + s.keyID(owner, "production runner")},
 		screen{"apikey-take-over", "/settings/apikeys?takeover=" + s.keyID(owner, "audit script")},
@@ -487,6 +488,9 @@ func furnish(s *server) (owner, member user) {
 	must(http.StatusCreated, owner.APIKey, "POST", "/api/secrets", map[string]any{"key": "REPLICATE_API_TOKEN", "value": "r8_sample0000000000000000000000Zu7", "stage": true})
 	must(http.StatusCreated, owner.APIKey, "POST", "/api/webhooks", map[string]any{
 		"url": "https://hooks.example.invalid/services/T000/infsh-changes", "description": "Posts changes to #ops", "events": []string{"secret.updated", "apikey.created"},
+	})
+	must(http.StatusCreated, owner.APIKey, "POST", "/api/trusts", map[string]any{
+		"name": "deploy", "preset": "github", "fields": map[string]any{"repository": "acme/summarise", "branch": "main", "environment": "production"}, "apps": []string{"acme/summarise"},
 	})
 	runner := s.apiKey(owner, "production runner", "apps:execute")
 	s.apiKey(cyn, "audit script", "secrets:read", "apps:read")

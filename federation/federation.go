@@ -87,7 +87,7 @@ func (s *Service) apply(d Draft, t *Trust) error {
 		return problem.Invalid("preset", "it is github, gitlab, kubernetes or other")
 	}
 	if t.Issuer = strings.TrimSpace(d.Issuer); t.Issuer == "" {
-		t.Issuer = t.Preset.issuer()
+		t.Issuer = t.Preset.Issuer()
 	}
 	t.JWKS = strings.TrimSpace(d.JWKS)
 	if err := s.issuers.guard.checkIssuer(t.Issuer, t.JWKS != ""); err != nil {

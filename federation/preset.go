@@ -92,8 +92,8 @@ func (p Preset) conditions(f Fields) ([]Condition, error) {
 	return out, nil
 }
 
-// issuer is the preset's, where it is always or usually the same.
-func (p Preset) issuer() string {
+// Issuer is the preset's, where it is always or usually the same.
+func (p Preset) Issuer() string {
 	switch p {
 	case GitHub:
 		return githubIssuer

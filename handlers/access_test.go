@@ -96,6 +96,9 @@ POST   /settings/integrations/{provider}/disconnect login 404 403   ok    ok    
 GET    /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys                         login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/apikeys/{id}                    login 404   404    ok    ok    login   login  login  login login login
+GET    /settings/runners                         login ok    403    ok    ok    login   login  login  login login login
+POST   /settings/runners                         login 422   403    ok    ok    login   login  login  login login login
+POST   /settings/runners/{id}/delete             login 404   403    ok    ok    login   login  login  login login login
 POST   /settings/expected                        login 404   403    ok    ok    login   login  login  login login login
 GET    /settings/environments                    login ok    ok     ok    ok    login   login  login  login login login
 POST   /settings/environments/compare            login 404   404    404   ok    login   login  login  login login login
@@ -276,6 +279,8 @@ var calls = map[string]struct{ path, body string }{
 	"POST /settings/members/policy":                 {body: "members_may_edit=on"},
 	"POST /settings/activity/export":                {body: "format=csv&kind=secret&person=ada"},
 	"POST /invite":                                  {body: "password=$password"},
+	"POST /settings/runners":                        {body: "preset=gitlab&name=lab&issuer=https%3A%2F%2Fgitlab.com&project=acme%2Fapp&apps=acme%2Fsummarizer"},
+	"POST /settings/runners/{id}/delete":            {path: "/settings/runners/$trust/delete"},
 	"POST /settings/expected":                       {body: "key=NOT_YET_SET"},
 	"POST /settings/team":                           {body: "username=acme-two&name=Acme"},
 	"POST /settings/team/duplicate":                 {body: "as=staging&this=production&username=acme-stage"},

@@ -168,6 +168,9 @@ const (
 	flashTested    flashKind = "webhook_tested"
 	flashUnhooked  flashKind = "webhook_deleted"
 
+	flashTrusted    flashKind = "trust_made"
+	flashDistrusted flashKind = "trust_deleted"
+
 	flashLinked   flashKind = "integration_connected"
 	flashUnlinked flashKind = "integration_disconnected"
 	flashKept     flashKind = "integration_not_revoked"
@@ -226,6 +229,9 @@ var flashWords = map[flashKind]string{
 	flashNoTwins:   "None of your other teams in which you may reveal holds the value of %s.",
 	flashTested:    "A test is on its way. Reload the page to see whether it arrived.",
 	flashUnhooked:  "The webhook was deleted.",
+
+	flashTrusted:    "%s is trusted now. Its card says what the pipeline needs.",
+	flashDistrusted: "The trust was deleted, and its credentials have ended.",
 
 	flashLinked:   "%s is connected.",
 	flashUnlinked: "%s was disconnected, and its tokens were revoked.",

@@ -428,6 +428,11 @@ func samplePages(theme Theme) []sample {
 		{"app-make-current", AppPage(page("/settings/apps/acme/summariser"), appMove)},
 		{"app-make-current-refused", AppPage(page("/settings/apps/acme/summariser"), appCannotMove)},
 		{"app-member", AppPage(member("/settings/apps/acme/summariser"), appMember)},
+		{"trusts", TrustsPage(page("/settings/runners"), sampleTrusts("github"))},
+		{"trusts-gitlab", TrustsPage(page("/settings/runners"), sampleTrusts("gitlab"))},
+		{"trusts-kubernetes", TrustsPage(page("/settings/runners"), sampleTrusts("kubernetes"))},
+		{"trusts-errors", TrustsPage(page("/settings/runners"), sampleTrusts("other"))},
+		{"trusts-empty", TrustsPage(page("/settings/runners"), Trusts{CanEdit: true, Form: TrustForm{Preset: "github", Site: "https://infsh.example"}})},
 		{"webhooks", WebhooksPage(page("/settings/webhooks"), hooks)},
 		{"webhooks-empty", WebhooksPage(page("/settings/webhooks"), Webhooks{CanEdit: true, Form: hooks.Form})},
 		{"webhooks-created", WebhooksPage(page("/settings/webhooks"), hooksNew)},
@@ -605,4 +610,19 @@ func sampleFederation(setup ProviderSetup) IntegrationDetail {
 		Type: "workload_identity", Name: "Workload identity federation", Steps: []string{"Fill in the form."}, Setup: &setup, Errors: FieldErrors{"": "It does not let this team in."},
 		Fields: []KindField{{Key: "project_number", Label: "Project number"}, {Key: "pool", Label: "Pool", Value: "infsh"}, {Key: "service_account", Label: "Service account", Optional: true}},
 	}}}
+}
+
+func sampleTrusts(preset string) Trusts {
+	v := Trusts{CanEdit: true, Form: TrustForm{Preset: preset, Site: "https://infsh.example", Apps: []AppChoice{{"acme/summariser", true}, {"acme/hello", false}}}, Rows: []TrustRow{
+		{
+			ID: "t1", Name: "deploy", Issuer: "https://token.actions.githubusercontent.com", Audience: "https://infsh.example", Conditions: []string{"repository = acme/summariser", "ref = refs/heads/main"},
+			Apps: []string{"acme/summariser"}, LastUsed: minutes(3), LastSubject: "repo:acme/summariser:ref:refs/heads/main", Created: minutes(6000), Snippet: "permissions:\n  id-token: write\n",
+		},
+		{ID: "t2", Name: hostile, Issuer: "https://kubernetes.default.svc", Audience: hostile, GivenKeys: true, Reuse: true, Conditions: []string{hostile}, LastSubject: hostile, Snippet: hostile},
+	}}
+	if preset == "other" {
+		v.Form.Conditions, v.Form.Name, v.Form.JWKS = hostile, hostile, hostile
+		v.Form.Errors = FieldErrors{"name": "A name is needed.", "issuer": "It must begin with https://.", "conditions": "Write a condition on each line.", "jwks": "It must be a JSON Web Key Set.", "apps": "Name an app.", "audience": "One line."}
+	}
+	return v
 }

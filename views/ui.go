@@ -81,6 +81,7 @@ var navItems = []navItem{
 	{"/settings/integrations", "Integrations", iconPlug, ""},
 	{"/settings/apps", "Apps", iconBox, ""},
 	{"/settings/apikeys", "API keys", iconTerminal, ""},
+	{"/settings/runners", "Runners", iconShieldCheck, ""},
 	{"/settings/members", "Members", iconUsers, ""},
 	{"/settings/team", "Team", iconBuilding, ""},
 	{"/settings/environments", "All teams", iconTable, ""},
