@@ -57,12 +57,16 @@ func (p *program) findPlatform() (*platform, error) {
 	if p.env(githubURL) != "" && p.env(githubToken) != "" {
 		return &platform{name: "GitHub Actions", variables: []string{githubURL, githubToken}, token: p.askGitHub}, nil
 	}
-	if isTrue(p.env("GITHUB_ACTIONS")) {
-		return nil, fail(ExitDenied, "this job of GitHub Actions may not ask for a token",
-			"Add to the job or workflow: permissions: { id-token: write, contents: read }", "Or set INFSH_API_KEY.")
-	}
 	if _, err := os.Stat(p.projected); err == nil {
 		return tokenFile(p.projected, p.projected), nil
+	}
+	switch {
+	case isTrue(p.env("GITHUB_ACTIONS")):
+		return nil, fail(ExitDenied, "this job of GitHub Actions may not ask for a token",
+			"Add to the job or workflow: permissions: { id-token: write, contents: read }", "Or set INFSH_API_KEY.")
+	case isTrue(p.env("GITLAB_CI")):
+		return nil, fail(ExitDenied, "this job of GitLab has no token for infsh",
+			"Add to the job: id_tokens: { INFSH_ID_TOKEN: { aud: "+inert(p.serverURL())+" } }", "Or set INFSH_API_KEY.")
 	}
 	return nil, nil
 }

@@ -72,6 +72,9 @@ func TestRunsWithoutAStoredKey(t *testing.T) {
 		if out := must(github, "env", "--format", "json"); !strings.Contains(out, "sk-canary-workload-5fQ2") {
 			t.Errorf("infsh env printed %s", out)
 		}
+		if out, code := run([]string{"GITHUB_ACTIONS=", "GITLAB_CI=true"}, show...); code != 4 || !strings.Contains(out, "id_tokens") {
+			t.Errorf("without a token of GitLab: %d %s", code, out)
+		}
 		if out, code := run([]string{"GITHUB_ACTIONS=true"}, show...); code != 4 || !strings.Contains(out, "id-token: write") {
 			t.Errorf("without the permission: %d %s", code, out)
 		}

@@ -27,6 +27,8 @@ const (
 	// knows the name of an app can cause them.
 	maxRefusals    = 30
 	refusalsWithin = 10 * time.Minute
+	// maxReasons is of how many trusts an entry says why they refuse a token.
+	maxReasons = 5
 )
 
 // Request asks for a credential.
@@ -95,27 +97,29 @@ func (s *Service) Exchange(ctx context.Context, in Request, from account.Origin)
 	}
 	entry := s.entry(teamID, namespace+"/"+name, in.RunID, t, from)
 	var reasons []refused
+	var unknown error
 	for _, trust := range trusts {
 		why, err := s.judge(ctx, trust, t)
 		var away *errUnreachable
-		if errors.As(err, &away) {
-			return Issued{}, s.unreachable(ctx, entry, trust, away)
-		}
-		if err != nil {
+		switch {
+		case errors.As(err, &away):
+			// Another trust may have the keys.
+			why, unknown = "the issuer's keys can't be had: "+away.Error(), noKeys()
+		case err != nil:
 			return Issued{}, err
-		}
-		if why == "" {
-			out, why, err := s.issue(ctx, entry, trust, t, namespace+"/"+name)
-			if err != nil || why == "" {
+		case why == "":
+			var out Issued
+			if out, why, err = s.issue(ctx, entry, trust, t, namespace+"/"+name); err != nil || why == "" {
 				return out, err
 			}
-			reasons = append(reasons, refused{trust, why})
-			continue
 		}
 		reasons = append(reasons, refused{trust, why})
 	}
 	if err := s.recordRefusal(ctx, entry, reasons); err != nil {
 		return Issued{}, err
+	}
+	if unknown != nil {
+		return Issued{}, unknown
 	}
 	return Issued{}, notAccepted()
 }
@@ -241,8 +245,11 @@ func told(s string) string {
 // many lately.
 func (s *Service) recordRefusal(ctx context.Context, entry audit.Entry, reasons []refused) error {
 	entry.Outcome, entry.ActorName = audit.Denied, ""
+	if until, ok := s.quiet.Get(entry.TeamID); ok && s.now().Before(until) {
+		return nil
+	}
 	var words []string
-	for _, r := range reasons {
+	for _, r := range reasons[:min(len(reasons), maxReasons)] {
 		words = append(words, "trust "+r.trust.Name+": "+r.why)
 	}
 	entry.Reason = strings.Join(words, "; ")
@@ -259,6 +266,7 @@ func (s *Service) recordRefusal(ctx context.Context, entry audit.Entry, reasons 
 			n, since = 0, now
 		}
 		if n >= maxRefusals {
+			s.quiet.Add(entry.TeamID, since.Add(refusalsWithin))
 			return nil
 		}
 		e := entry
@@ -273,10 +281,7 @@ func (s *Service) recordRefusal(ctx context.Context, entry audit.Entry, reasons 
 	return err
 }
 
-// unreachable refuses a token whose issuer gives no keys, and tells the team.
-func (s *Service) unreachable(ctx context.Context, entry audit.Entry, trust Trust, why error) error {
-	if err := s.recordRefusal(ctx, entry, []refused{{trust, "the issuer's keys can't be had: " + why.Error()}}); err != nil {
-		return err
-	}
+// noKeys refuses a token whose issuer gives no keys.
+func noKeys() error {
 	return &problem.Error{Code: problem.Unavailable, Detail: "The issuer of this token can't be asked for its keys just now, so no credential was given. Try again.", RetryAfter: askAgain}
 }

@@ -571,6 +571,13 @@ func TestUnreachableIssuer(t *testing.T) {
 		w.pass(11 * time.Second)
 		w.mustExchange(nil)
 	}
+	// Who was given the keys need not ask.
+	w.issuer.Fail(503)
+	w.pass(6 * time.Minute)
+	d := w.draft()
+	d.Name, d.JWKS = "given", string(w.issuer.Keys())
+	w.trust(d)
+	w.mustExchange(nil)
 }
 
 // The server asks no address of its own network for a team.

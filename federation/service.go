@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"infsh/audit"
 	"infsh/problem"
@@ -21,12 +22,19 @@ type Service struct {
 	issuers *issuers
 	// site is the audience of tokens where a trust names no other.
 	site string
-	now  func() time.Time
+	// quiet are teams whose log has had its refusals, until when: a flood of them is
+	// not one of transactions.
+	quiet *lru.Cache[string, time.Time]
+	now   func() time.Time
 }
 
 // NewService makes a Service for the server at a public URL.
 func NewService(store Store, site *url.URL, guard Guard) *Service {
-	s := &Service{store: store, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
+	quiet, err := lru.New[string, time.Time](maxIssuers)
+	if err != nil {
+		panic(err) // only a size below 1 is refused
+	}
+	s := &Service{store: store, quiet: quiet, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 	if site != nil {
 		s.site = strings.TrimSuffix(site.String(), "/")
 	}

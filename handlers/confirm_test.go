@@ -18,7 +18,7 @@ import (
 var confirming = []string{
 	"POST /device", "POST /settings/account/app", "POST /settings/account/app/confirm", "POST /settings/account/app/remove", "POST /settings/account/passkeys",
 	"POST /settings/account/passkeys/{id}/remove", "POST /settings/account/recovery", "POST /settings/account/sso", "POST /settings/account/sso/disconnect", "POST /settings/apikeys", "POST /settings/apikeys/{id}", "POST /settings/integrations/{provider}/disconnect", "POST /settings/members/invites", "POST /settings/members/policy",
-	"POST /settings/members/transfer", "POST /settings/members/{id}/role", "POST /settings/secrets/{key}/reveal", "POST /settings/team/delete",
+	"POST /settings/members/transfer", "POST /settings/members/{id}/role", "POST /settings/runners", "POST /settings/runners/{id}/delete", "POST /settings/secrets/{key}/reveal", "POST /settings/team/delete",
 }
 
 // age makes the sign-ins of all sessions older than a proof counts.
