@@ -156,6 +156,10 @@ func (p *program) connectFor(ctx context.Context, request api.ResolveRequest) (*
 // exchange makes a session of the platform's token, which gets itself another
 // credential when the one that it has is over.
 func (p *program) exchange(ctx context.Context, from *platform, request api.ResolveRequest) (*session, error) {
+	if p.env("INFSH_URL") == "" {
+		// On this machine's port, where a server is by default, may be anything in a pod.
+		return nil, &usageError{msg: "INFSH_URL is not set: the platform's token goes to no server that was not named"}
+	}
 	team := p.team
 	if team == "" {
 		team = p.env("INFSH_TEAM")

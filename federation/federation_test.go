@@ -833,7 +833,7 @@ func TestPresetsAndGivenKeys(t *testing.T) {
 	}
 	made := w.trust(federation.Draft{Name: "lab", Preset: "gitlab", Apps: []string{"app", "acme/app", "other"}, Fields: federation.Fields{Project: "acme/app", Ref: "main", Protected: true}})
 	got, err := json.Marshal(made.Conditions)
-	if want := `[{"claim":"project_path","type":"string","values":["acme/app"]},{"claim":"ref","type":"string","values":["main"]},{"claim":"ref_protected","type":"string","values":["true"]}]`; err != nil || string(got) != want || made.Issuer != "https://gitlab.com" || made.Reuse || len(made.Apps) != 2 {
+	if want := `[{"claim":"project_path","type":"string","values":["acme/app"]},{"claim":"ref_path","type":"string","values":["refs/heads/main"]},{"claim":"ref_protected","type":"string","values":["true"]}]`; err != nil || string(got) != want || made.Issuer != "https://gitlab.com" || made.Reuse || len(made.Apps) != 2 {
 		t.Errorf("the trust is %+v, %s", made, got)
 	}
 	if made := w.trust(federation.Draft{Name: "hub", Preset: "github", Apps: []string{"app"}, Fields: federation.Fields{Repository: "123456", Environment: "prod"}}); made.Conditions[0].Claim != "repository_id" || made.Conditions[1].Claim != "environment" {
