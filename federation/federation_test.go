@@ -397,6 +397,8 @@ func TestAlgorithmConfusionTimesAndForms(t *testing.T) {
 		"for more than a day":                 times(map[string]any{"exp": now.Add(25 * time.Hour).Unix()}),
 		"for more than a day, issued earlier": times(map[string]any{"exp": now.Add(time.Hour).Unix(), "iat": now.Add(-24 * time.Hour).Unix()}),
 		"no issuer":                           times(map[string]any{"iss": nil}),
+		"an issuer with a NUL":                times(map[string]any{"iss": w.issuer.URL + "\x00"}),
+		"an issuer without an end":            times(map[string]any{"iss": "https://" + strings.Repeat("a", 600)}),
 	} {
 		_, err := w.exchange(token, "acme/app")
 		if problem.CodeOf(err) != problem.InvalidField {
