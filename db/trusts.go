@@ -215,21 +215,31 @@ func (t trustTx) CountCredentials(ctx context.Context, trustID string, now time.
 	return n, err
 }
 
-func (t trustTx) InsertCredential(ctx context.Context, c auth.RunnerCredential) error {
-	_, err := t.q.exec(ctx, "INSERT INTO runner_credentials (token_hash, id, team_id, trust_id, app_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		c.TokenHash, c.ID, c.TeamID, c.TrustID, c.AppID, micros(c.CreatedAt), micros(c.ExpiresAt))
-	return err
+func (t trustTx) InsertCredential(ctx context.Context, c auth.RunnerCredential) (bool, error) {
+	lock := ""
+	if t.q.dialect == postgresDialect {
+		lock = " FOR KEY SHARE"
+	}
+	n, err := t.q.exec(ctx, `INSERT INTO runner_credentials (token_hash, id, team_id, trust_id, app_id, created_at, expires_at)
+		SELECT ?, ?, team_id, trust_id, app_id, ?, ? FROM trust_apps WHERE team_id = ? AND trust_id = ? AND app_id = ?`+lock,
+		c.TokenHash, c.ID, micros(c.CreatedAt), micros(c.ExpiresAt), c.TeamID, c.TrustID, c.AppID)
+	return n > 0, err
 }
 
-func refusalsOf(teamID string) string { return "refused tokens of " + teamID }
+func refusalsOf(teamID string, signed bool) string {
+	if signed {
+		return "refused tokens, signed, of " + teamID
+	}
+	return "refused tokens of " + teamID
+}
 
-func (t trustTx) Refusals(ctx context.Context, teamID string) (n int, since time.Time, err error) {
-	th, err := authTx(t).Throttle(ctx, refusalsOf(teamID))
+func (t trustTx) Refusals(ctx context.Context, teamID string, signed bool) (n int, since time.Time, err error) {
+	th, err := authTx(t).Throttle(ctx, refusalsOf(teamID, signed))
 	return th.Failures, th.LastAt, err
 }
 
-func (t trustTx) SetRefusals(ctx context.Context, teamID string, n int, since time.Time) error {
-	return authTx(t).SetThrottle(ctx, auth.Throttle{Bucket: refusalsOf(teamID), Failures: n, LastAt: since})
+func (t trustTx) SetRefusals(ctx context.Context, teamID string, signed bool, n int, since time.Time) error {
+	return authTx(t).SetThrottle(ctx, auth.Throttle{Bucket: refusalsOf(teamID, signed), Failures: n, LastAt: since})
 }
 
 // RunnerCredential implements auth.Store.

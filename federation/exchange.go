@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +27,11 @@ const (
 	// maxRefusals is how many refusals a team's log gets in refusalsWithin: whoever
 	// knows the name of an app can cause them.
 	maxRefusals    = 30
+	maxQuiet       = 2000
 	refusalsWithin = 10 * time.Minute
+	// rememberUsed is how long after its end a token is known as used: the clock of
+	// the instance that sweeps may be ahead of the one that is asked.
+	rememberUsed = time.Hour
 	// maxReasons is of how many trusts an entry says why they refuse a token.
 	maxReasons = 5
 )
@@ -98,8 +103,9 @@ func (s *Service) Exchange(ctx context.Context, in Request, from account.Origin)
 	entry := s.entry(teamID, namespace+"/"+name, in.RunID, t, from)
 	var reasons []refused
 	var unknown error
-	for _, trust := range trusts {
-		why, err := s.judge(ctx, trust, t)
+	checked := signatures{service: s, token: t, known: map[[sha256.Size]byte]verdict{}}
+	for _, trust := range trusts[:min(len(trusts), maxAlike)] {
+		why, err := s.judge(ctx, trust, &checked)
 		var away *errUnreachable
 		switch {
 		case errors.As(err, &away):
@@ -115,7 +121,7 @@ func (s *Service) Exchange(ctx context.Context, in Request, from account.Origin)
 		}
 		reasons = append(reasons, refused{trust, why})
 	}
-	if err := s.recordRefusal(ctx, entry, reasons); err != nil {
+	if err := s.recordRefusal(ctx, entry, reasons, checked.good); err != nil {
 		return Issued{}, err
 	}
 	if unknown != nil {
@@ -130,15 +136,13 @@ func notAccepted() error {
 }
 
 // judge says why the token is refused under a trust, empty if it is not.
-func (s *Service) judge(ctx context.Context, trust Trust, t *token) (why string, err error) {
-	signed := false
-	if trust.JWKS != "" {
-		keys, err := parseKeys([]byte(trust.JWKS))
-		if err != nil {
-			return "the keys of the trust can't be read", nil
-		}
-		_, signed = t.verify(keys)
-	} else if signed, err = s.issuers.verify(ctx, t, trust.Issuer); err != nil {
+func (s *Service) judge(ctx context.Context, trust Trust, checked *signatures) (why string, err error) {
+	t := checked.token
+	signed, err := checked.by(ctx, trust)
+	if errors.Is(err, errNoSet) {
+		return "the keys of the trust can't be read", nil
+	}
+	if err != nil {
 		return "", err
 	}
 	if !signed {
@@ -169,7 +173,8 @@ func (s *Service) issue(ctx context.Context, entry audit.Entry, trust Trust, t *
 			why = "the trust was changed at this moment"
 			return errRefused
 		}
-		first, err := tx.UseToken(ctx, t.id[:], t.expires.Add(leeway))
+		used := t.usedBy(trust.TeamID)
+		first, err := tx.UseToken(ctx, used[:], t.expires.Add(leeway+rememberUsed))
 		if err != nil {
 			return err
 		}
@@ -185,8 +190,12 @@ func (s *Service) issue(ctx context.Context, entry audit.Entry, trust Trust, t *
 			return &problem.Error{Code: problem.RateLimited, Detail: "Too many runs have begun by this trust within a quarter of an hour. Try again later.", RetryAfter: time.Minute}
 		}
 		c, value := auth.NewRunnerCredential(trust.TeamID, trust.ID, appOf(trust, app), now, now.Add(Lifetime))
-		if err := tx.InsertCredential(ctx, c); err != nil {
+		if ok, err = tx.InsertCredential(ctx, c); err != nil {
 			return err
+		}
+		if !ok {
+			why = "the trust was changed at this moment"
+			return errRefused
 		}
 		e := entry
 		e.ActorID, e.ActorName, e.CredentialID = trust.ID, auth.RunnerName(trust.Name), c.ID
@@ -228,24 +237,28 @@ func about(trust Trust, t *token) string {
 }
 
 // told makes a text of a token fit for a line of the log.
-func told(s string) string {
+func told(s string) string { return toldAtMost(s, maxTold) }
+
+func toldAtMost(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsGraphic(r) {
 			return -1
 		}
 		return r
 	}, s)
-	if len(s) > maxTold {
-		s = strings.ToValidUTF8(s[:maxTold], "") + "…"
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }
 
 // recordRefusal tells the team why a token was refused, unless it was told of
-// many lately.
-func (s *Service) recordRefusal(ctx context.Context, entry audit.Entry, reasons []refused) error {
+// many lately. What the issuer signed counts by itself, so that nobody hides it
+// behind tokens that anybody can write.
+func (s *Service) recordRefusal(ctx context.Context, entry audit.Entry, reasons []refused, signed bool) error {
 	entry.Outcome, entry.ActorName = audit.Denied, ""
-	if until, ok := s.quiet.Get(entry.TeamID); ok && s.now().Before(until) {
+	kind := refusals{entry.TeamID, signed}
+	if until, ok := s.quiet.Get(kind); ok && s.now().Before(until) {
 		return nil
 	}
 	var words []string
@@ -257,7 +270,7 @@ func (s *Service) recordRefusal(ctx context.Context, entry audit.Entry, reasons 
 		entry.ActorID, entry.ActorName = reasons[0].trust.ID, auth.RunnerName(reasons[0].trust.Name)
 	}
 	err := s.store.Update(ctx, func(tx Tx) error {
-		n, since, err := tx.Refusals(ctx, entry.TeamID)
+		n, since, err := tx.Refusals(ctx, entry.TeamID, signed)
 		if err != nil {
 			return err
 		}
@@ -266,14 +279,14 @@ func (s *Service) recordRefusal(ctx context.Context, entry audit.Entry, reasons 
 			n, since = 0, now
 		}
 		if n >= maxRefusals {
-			s.quiet.Add(entry.TeamID, since.Add(refusalsWithin))
+			s.quiet.Add(kind, since.Add(refusalsWithin))
 			return nil
 		}
 		e := entry
 		if n == maxRefusals-1 {
-			e.Reason += "; further refusals within ten minutes are not recorded"
+			e.Reason += "; further refusals of this kind within ten minutes are not recorded"
 		}
-		if err := tx.SetRefusals(ctx, entry.TeamID, n+1, since); err != nil {
+		if err := tx.SetRefusals(ctx, entry.TeamID, signed, n+1, since); err != nil {
 			return err
 		}
 		return tx.AppendAudit(ctx, e)

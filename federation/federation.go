@@ -5,6 +5,7 @@
 package federation
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -92,6 +93,8 @@ func (s *Service) apply(d Draft, t *Trust) error {
 	t.JWKS = strings.TrimSpace(d.JWKS)
 	if err := s.issuers.guard.checkIssuer(t.Issuer, t.JWKS != ""); err != nil {
 		bad("issuer", err)
+	} else if s.site != "" && strings.EqualFold(strings.TrimRight(t.Issuer, "/"), s.site) {
+		bad("issuer", errors.New("this is the server itself, whose tokens are for clouds that trust it; name the platform's issuer"))
 	}
 	if t.Audience = strings.TrimSpace(d.Audience); t.Audience != "" && !plain(t.Audience, maxAudience) {
 		bad("audience", fmt.Errorf("an audience is one line of at most %d bytes", maxAudience))
@@ -136,13 +139,17 @@ func (g Guard) checkIssuer(issuer string, given bool) error {
 
 // checkJWKS takes public keys alone: a private one has no business here.
 func checkJWKS(text string) error {
-	if len(text) > maxJWKS || !utf8.ValidString(text) {
-		return fmt.Errorf("the keys are text in UTF-8 of at most %d bytes", maxJWKS)
+	if len(text) > maxJWKS {
+		return fmt.Errorf("the keys have more than %d bytes", maxJWKS)
 	}
 	if hasPrivateKey(text) {
 		return fmt.Errorf("this has private keys; paste what the issuer publishes, and replace these keys, since they were sent here")
 	}
-	if _, err := parseKeys([]byte(text)); err != nil {
+	_, err := parseKeys([]byte(text))
+	if errors.Is(err, errAmbiguous) {
+		return fmt.Errorf("several keys have the same kid, or more than %d have none: a token must tell which key signed it", maxNameless)
+	}
+	if err != nil {
 		return fmt.Errorf("it must be a JSON Web Key Set with at least one public key for signatures, as the issuer's jwks_uri answers")
 	}
 	return nil
@@ -161,6 +168,26 @@ func checkConditions(t *Trust) error {
 		return fmt.Errorf("%s gives tokens to everybody: a condition has to name the owner, by one of the claims %s", t.Issuer, strings.Join(claims, ", "))
 	}
 	return nil
+}
+
+// describe tells the team's log what a trust admits.
+func (s *Service) describe(t Trust) string {
+	var apps, conditions []string
+	for _, a := range t.Apps {
+		apps = append(apps, a.Name)
+	}
+	for _, c := range t.Conditions {
+		conditions = append(conditions, c.Claim+" is "+strings.Join(c.Values, " or "))
+	}
+	uses, keys := "each token once", "keys asked of the issuer"
+	if t.Reuse {
+		uses = "tokens again until they end"
+	}
+	if t.JWKS != "" {
+		keys = "keys given"
+	}
+	return fmt.Sprintf("issuer %s; audience %s; %s; %s; apps %s; conditions: %s", told(t.Issuer), told(s.Audience(t)), uses, keys,
+		toldAtMost(strings.Join(apps, ", "), 2*maxTold), toldAtMost(strings.Join(conditions, ", "), 4*maxTold))
 }
 
 // Audience is whom a token must be for.

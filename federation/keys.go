@@ -10,10 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"infsh/publicnet"
@@ -29,8 +28,8 @@ const (
 	// askTimeout bounds each of the two requests.
 	askTimeout = 5 * time.Second
 	maxAnswer  = 256 << 10
-	maxKeys    = 100
-	maxIssuers = 1000
+	// maxIssuers is of how many the keys are in memory, at most 50 KiB of each.
+	maxIssuers = 500
 )
 
 // Guard says which issuers may be asked.
@@ -68,31 +67,38 @@ func isLoopback(host string) bool {
 // issuers asks issuers for their keys, and keeps these in memory for a while.
 type issuers struct {
 	guard Guard
-	http  *http.Client
-	now   func() time.Time
-	known *lru.Cache[string, *issuer]
+	// public calls public addresses alone, private any.
+	public, private *http.Client
+	// signed looks for the key that signed a token.
+	signed func(context.Context, *token, []publicKey) (known, signed bool, err error)
+	now    func() time.Time
+	known  *lru.Cache[string, *issuer]
+	// tidied is when those were forgotten that nobody asks for any more.
+	tidied atomic.Int64
 }
 
 // issuer is what is known of one. Who holds turn asks it.
 type issuer struct {
 	turn  chan struct{}
-	keys  []jose.JSONWebKey
+	keys  []publicKey
 	read  time.Time
 	asked time.Time
 	err   error
+	// used is when a token of it was verified last.
+	used atomic.Int64
 }
 
-func newIssuers(guard Guard, now func() time.Time) *issuers {
-	control := publicnet.Control
-	if guard.AllowPrivate {
-		control = func(string, string, syscall.RawConn) error { return nil }
-	}
+func newIssuers(guard Guard, signed func(context.Context, *token, []publicKey) (known, signed bool, err error), now func() time.Time) *issuers {
 	known, err := lru.New[string, *issuer](maxIssuers)
 	if err != nil {
 		panic(err) // only a size below 1 is refused
 	}
 	plain := func(next http.RoundTripper) http.RoundTripper { return next }
-	return &issuers{guard: guard, now: now, known: known, http: publicnet.Client(publicnet.Dialer(control), askTimeout, plain)}
+	out := &issuers{guard: guard, signed: signed, now: now, known: known, public: publicnet.Client(publicnet.Dialer(publicnet.Control), askTimeout, plain)}
+	if guard.AllowPrivate {
+		out.private = publicnet.Client(publicnet.Dialer(nil), askTimeout, plain)
+	}
+	return out
 }
 
 // errUnreachable wraps why an issuer gave no keys, in words that hold nothing of
@@ -102,12 +108,27 @@ type errUnreachable struct{ why error }
 func (e *errUnreachable) Error() string { return e.why.Error() }
 func (e *errUnreachable) Unwrap() error { return e.why }
 
+// tidy forgets issuers whose keys have become too old to be used.
+func (i *issuers) tidy(now time.Time) {
+	before, old := i.tidied.Load(), now.Add(-keepKeys).UnixNano()
+	if now.Sub(time.Unix(0, before)) < keepKeys/5 || !i.tidied.CompareAndSwap(before, now.UnixNano()) {
+		return
+	}
+	for _, name := range i.known.Keys() {
+		if one, ok := i.known.Peek(name); ok && one.used.Load() < old {
+			i.known.Remove(name)
+		}
+	}
+}
+
 // verify reports whether the token is signed by a key that the issuer has now.
-// The error is an *errUnreachable where that can't be known.
+// The error is an *errUnreachable where that can't be known, or that of signed.
 func (i *issuers) verify(ctx context.Context, t *token, name string) (bool, error) {
+	i.tidy(i.now())
 	one, ok := i.known.Get(name)
 	if !ok {
 		one = &issuer{turn: make(chan struct{}, 1)}
+		one.used.Store(i.now().UnixNano())
 		if other, there, _ := i.known.PeekOrAdd(name, one); there {
 			one = other
 		}
@@ -119,11 +140,14 @@ func (i *issuers) verify(ctx context.Context, t *token, name string) (bool, erro
 		return false, &errUnreachable{errors.New("it did not answer in time")}
 	}
 	now := i.now()
+	one.used.Store(now.UnixNano())
 	fresh := !one.read.IsZero() && now.Sub(one.read) < keepKeys && !now.Before(one.read)
 	if fresh {
-		if known, ok := t.verify(one.keys); known {
-			return ok, nil
+		if known, ok, err := i.signed(ctx, t, one.keys); known || err != nil {
+			return ok, err
 		}
+	} else {
+		one.keys = nil
 	}
 	// The key may be new, or the keys are old.
 	if !one.asked.IsZero() && now.Sub(one.asked) < askAgain && !now.Before(one.asked) {
@@ -133,14 +157,15 @@ func (i *issuers) verify(ctx context.Context, t *token, name string) (bool, erro
 		return false, nil
 	}
 	keys, err := i.ask(ctx, name)
-	one.asked, one.err = now, err
+	one.asked, one.err = i.now(), err
 	if err != nil {
 		// Keys that are young enough go on; the one that was asked for is not among them.
 		return false, &errUnreachable{err}
 	}
+	// A key may have been withdrawn while the answer was on its way.
 	one.keys, one.read = keys, now
-	_, ok = t.verify(keys)
-	return ok, nil
+	_, ok, err = i.signed(ctx, t, keys)
+	return ok, err
 }
 
 var (
@@ -148,18 +173,24 @@ var (
 	errSilent   = errors.New("it could not be reached")
 	errNonsense = errors.New("its answer could not be read")
 	errOther    = errors.New("its discovery document is another issuer's")
-	errNoKeys   = errors.New("it has no keys that can be used")
 )
 
 // ask reads an issuer's keys (OpenID Connect Discovery 1.0). It goes on when the
-// client is gone: others wait for it.
-func (i *issuers) ask(ctx context.Context, name string) ([]jose.JSONWebKey, error) {
+// client is gone: others wait for it. Only an issuer that is in a private network
+// itself may have its keys there: another one would have this server call what it
+// can't reach.
+func (i *issuers) ask(ctx context.Context, name string) ([]publicKey, error) {
 	ctx = context.WithoutCancel(ctx)
 	var document struct {
 		Issuer string `json:"issuer"`
 		Keys   string `json:"jwks_uri"`
 	}
-	body, err := i.get(ctx, strings.TrimSuffix(name, "/")+"/.well-known/openid-configuration")
+	client, address := i.public, strings.TrimSuffix(name, "/")+"/.well-known/openid-configuration"
+	body, err := get(ctx, client, address)
+	if i.guard.AllowPrivate && errors.Is(err, publicnet.ErrPrivate) {
+		client = i.private
+		body, err = get(ctx, client, address)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -172,43 +203,20 @@ func (i *issuers) ask(ctx context.Context, name string) ([]jose.JSONWebKey, erro
 	if err := i.guard.checkURL(document.Keys, true); err != nil {
 		return nil, fmt.Errorf("the address of its keys can't be asked: %w", err)
 	}
-	if body, err = i.get(ctx, document.Keys); err != nil {
+	if body, err = get(ctx, client, document.Keys); err != nil {
 		return nil, err
 	}
 	return parseKeys(body)
 }
 
-// parseKeys reads a set of keys (RFC 7517, section 5), of which it keeps those
-// that verify signatures.
-func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
-	var raw struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if json.Unmarshal(body, &raw) != nil || len(raw.Keys) > maxKeys {
-		return nil, errNonsense
-	}
-	var all []jose.JSONWebKey
-	for _, r := range raw.Keys {
-		var k jose.JSONWebKey
-		// A key of a kind that is not known is no reason to do without the others.
-		if k.UnmarshalJSON(r) == nil {
-			all = append(all, k)
-		}
-	}
-	if all = usable(all); len(all) == 0 {
-		return nil, errNoKeys
-	}
-	return all, nil
-}
-
-func (i *issuers) get(ctx context.Context, address string) ([]byte, error) {
+func get(ctx context.Context, client *http.Client, address string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, errSilent
 	}
 	r.Header.Set("User-Agent", "infsh-federation")
 	r.Header.Set("Accept", "application/json")
-	res, err := i.http.Do(r)
+	res, err := client.Do(r)
 	var late net.Error
 	switch {
 	case errors.Is(err, publicnet.ErrPrivate):

@@ -2,12 +2,13 @@ package federation
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/sha256"
 	"net/url"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -22,26 +23,37 @@ type Service struct {
 	issuers *issuers
 	// site is the audience of tokens where a trust names no other.
 	site string
+	// given are the keys that trusts hold, parsed, by the SHA-256 of their text.
+	given *lru.Cache[[sha256.Size]byte, []publicKey]
+	// verifying bounds how many signatures are verified at once.
+	verifying chan struct{}
 	// quiet are teams whose log has had its refusals, until when: a flood of them is
 	// not one of transactions.
-	quiet *lru.Cache[string, time.Time]
+	quiet *lru.Cache[refusals, time.Time]
 	now   func() time.Time
+}
+
+// refusals are those of tokens that a team's issuer signed, or the others.
+type refusals struct {
+	teamID string
+	signed bool
 }
 
 // NewService makes a Service for the server at a public URL.
 func NewService(store Store, site *url.URL, guard Guard) *Service {
-	quiet, err := lru.New[string, time.Time](maxIssuers)
+	quiet, err := lru.New[refusals, time.Time](maxQuiet)
 	if err != nil {
 		panic(err) // only a size below 1 is refused
 	}
-	s := &Service{store: store, quiet: quiet, now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
-	if site != nil {
-		// As clients write it, who ask their platforms for tokens.
-		u := *site
-		u.Host = strings.ToLower(u.Host)
-		s.site = strings.TrimSuffix(u.String(), "/")
+	given, err := lru.New[[sha256.Size]byte, []publicKey](maxGiven)
+	if err != nil {
+		panic(err) // only a size below 1 is refused
 	}
-	s.issuers = newIssuers(guard, func() time.Time { return s.now() })
+	s := &Service{store: store, quiet: quiet, given: given, verifying: make(chan struct{}, runtime.GOMAXPROCS(0)), now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
+	if site != nil {
+		s.site = strings.TrimSuffix(site.String(), "/")
+	}
+	s.issuers = newIssuers(guard, s.verifyBy, func() time.Time { return s.now() })
 	return s
 }
 
@@ -159,11 +171,14 @@ func (s *Service) put(ctx context.Context, actor team.Actor, d Draft, t Trust, a
 		if t.Apps, err = findApps(ctx, tx, actor, d.Apps); err != nil {
 			return err
 		}
+		if err := checkAlike(t, all); err != nil {
+			return err
+		}
 		if err := write(tx, t, all); err != nil {
 			return err
 		}
 		entry := audit.By(actor, action, t.Name, audit.Allowed)
-		entry.Reason = "issuer " + t.Issuer
+		entry.Reason = s.describe(t)
 		return tx.AppendAudit(ctx, entry)
 	})
 	if denial != nil {
@@ -173,6 +188,22 @@ func (s *Service) put(ctx context.Context, actor team.Actor, d Draft, t Trust, a
 		return Trust{}, err
 	}
 	return t, nil
+}
+
+// checkAlike bounds how many trusts a token may have to be compared with.
+func checkAlike(t Trust, all []Trust) error {
+	for _, a := range t.Apps {
+		n := 0
+		for _, other := range all {
+			if other.ID != t.ID && other.Issuer == t.Issuer && slices.Contains(other.Apps, a) {
+				n++
+			}
+		}
+		if n >= maxAlike {
+			return problem.New(problem.Conflict, "The team has %d trusts of this issuer for app %s already, and more are not allowed. One trust can name several values of a claim; or delete another first.", n, a.Name)
+		}
+	}
+	return nil
 }
 
 func findApps(ctx context.Context, tx Tx, actor team.Actor, names []string) ([]team.AppBinding, error) {
@@ -239,24 +270,4 @@ func find(ctx context.Context, r Reader, actor team.Actor, id string) (Trust, er
 
 func noTrust() error {
 	return problem.New(problem.NotFound, "Not found: there is no such trust in this team.")
-}
-
-// hasPrivateKey reports whether a set of keys has more than public ones.
-func hasPrivateKey(text string) bool {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if json.Unmarshal([]byte(text), &set) != nil {
-		return false
-	}
-	for _, raw := range set.Keys {
-		var secretPart struct {
-			D, K json.RawMessage
-		}
-		var k jose.JSONWebKey
-		if json.Unmarshal(raw, &secretPart) == nil && (secretPart.D != nil || secretPart.K != nil) || k.UnmarshalJSON(raw) == nil && !k.IsPublic() {
-			return true
-		}
-	}
-	return false
 }

@@ -38,15 +38,17 @@ type Tx interface {
 	// trust is not as it was read; else it stays so until the end.
 	Used(ctx context.Context, t Trust, subject string, now time.Time) (bool, error)
 	// UseToken reports whether the token was not used before: of two uses at once,
-	// one is the first.
-	UseToken(ctx context.Context, id []byte, expires time.Time) (first bool, err error)
+	// one is the first. It is remembered until the time that is given.
+	UseToken(ctx context.Context, id []byte, until time.Time) (first bool, err error)
 	// CountCredentials counts those of a trust that have not ended.
 	CountCredentials(ctx context.Context, trustID string, now time.Time) (int, error)
-	InsertCredential(ctx context.Context, c auth.RunnerCredential) error
+	// InsertCredential reports false if the trust is for the app no more.
+	InsertCredential(ctx context.Context, c auth.RunnerCredential) (bool, error)
 	// Refusals returns how many were counted of a team, and since when; SetRefusals
-	// stores that. The count is locked until the end.
-	Refusals(ctx context.Context, teamID string) (n int, since time.Time, err error)
-	SetRefusals(ctx context.Context, teamID string, n int, since time.Time) error
+	// stores that. Tokens that the issuer signed are counted by themselves. The count
+	// is locked until the end.
+	Refusals(ctx context.Context, teamID string, signed bool) (n int, since time.Time, err error)
+	SetRefusals(ctx context.Context, teamID string, signed bool, n int, since time.Time) error
 }
 
 // Store keeps trusts; see secret.Store for Update.

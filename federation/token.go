@@ -25,8 +25,6 @@ const (
 	leeway = 30 * time.Second
 	// maxLifetime is how long a token may be good for.
 	maxLifetime = 24 * time.Hour
-	// minRSA and maxRSA are in bits.
-	minRSA, maxRSA = 2048, 8192
 )
 
 const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
@@ -101,7 +99,7 @@ var (
 	errExpired   = errors.New("the token has expired: ask the platform for a new one")
 	errEarly     = errors.New("the token is not valid yet: compare the clocks")
 	errLong      = errors.New("the token is valid for more than 24 hours: ask for one that ends sooner")
-	errIssuer    = errors.New("the token names no issuer, by an address of at most 512 bytes")
+	errIssuer    = errors.New("the token names no issuer, or one that is no line of at most 512 bytes")
 )
 
 // parse reads a token, and refuses what no team could accept.
@@ -147,6 +145,12 @@ func parse(raw redact.Value, now time.Time) (*token, error) {
 	return t, t.checkTimes(now)
 }
 
+// usedBy is what is remembered of a token that a team took. Another team's trusts
+// take it by themselves.
+func (t *token) usedBy(teamID string) [sha256.Size]byte {
+	return sha256.Sum256(append([]byte(teamID+" "), t.id[:]...))
+}
+
 func (t *token) checkTimes(now time.Time) error {
 	exp, ok1 := t.claims.time("exp")
 	iat, ok2 := t.claims.time("iat")
@@ -160,7 +164,8 @@ func (t *token) checkTimes(now time.Time) error {
 		return errEarly
 	case exp.Sub(now) > maxLifetime+leeway, !iat.IsZero() && exp.Sub(iat) > maxLifetime:
 		return errLong
-	case !plain(t.claims.text("iss"), maxIssuerLength): // A database may refuse to be asked for it.
+	// PostgreSQL takes no NUL, for one.
+	case !plain(t.claims.text("iss"), maxIssuerLength):
 		return errIssuer
 	}
 	t.expires = exp
@@ -184,13 +189,13 @@ func (t *token) isFor(audience string) bool {
 // verify reports whether one of the keys signed the token: the one that the token
 // names, and of the type that its algorithm is for. known is false if there is no
 // such key.
-func (t *token) verify(keys []jose.JSONWebKey) (known, ok bool) {
+func (t *token) verify(keys []publicKey) (known, ok bool) {
 	for _, k := range keys {
-		if k.KeyID != t.kid || !t.suits(k) {
+		if k.id != t.kid || !t.suits(k) {
 			continue
 		}
 		known = true
-		if _, err := t.signed.Verify(k.Key); err == nil {
+		if _, err := t.signed.Verify(k.key); err == nil {
 			return true, true
 		}
 	}
@@ -198,11 +203,11 @@ func (t *token) verify(keys []jose.JSONWebKey) (known, ok bool) {
 }
 
 // suits reports whether a key is one for the token's algorithm.
-func (t *token) suits(k jose.JSONWebKey) bool {
-	if k.Algorithm != "" && k.Algorithm != string(t.alg) {
+func (t *token) suits(k publicKey) bool {
+	if k.algorithm != "" && k.algorithm != string(t.alg) {
 		return false
 	}
-	switch key := k.Key.(type) {
+	switch key := k.key.(type) {
 	case *rsa.PublicKey:
 		return strings.HasPrefix(string(t.alg), "RS") || strings.HasPrefix(string(t.alg), "PS")
 	case *ecdsa.PublicKey:
@@ -215,18 +220,3 @@ func (t *token) suits(k jose.JSONWebKey) bool {
 
 // curves are the sizes that the algorithms are defined with (RFC 7518, section 3.4).
 var curves = map[jose.SignatureAlgorithm]int{jose.ES256: 256, jose.ES384: 384, jose.ES512: 521}
-
-// usable returns those of a set's keys that verify signatures.
-func usable(all []jose.JSONWebKey) []jose.JSONWebKey {
-	var out []jose.JSONWebKey
-	for _, k := range all {
-		if !k.IsPublic() || !k.Valid() || k.Use != "" && k.Use != "sig" {
-			continue
-		}
-		if key, ok := k.Key.(*rsa.PublicKey); ok && (key.N.BitLen() < minRSA || key.N.BitLen() > maxRSA) {
-			continue
-		}
-		out = append(out, k)
-	}
-	return out
-}

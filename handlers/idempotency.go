@@ -7,13 +7,18 @@ import (
 	"net/http"
 
 	"infsh/auth"
+	"infsh/problem"
 	"infsh/team"
 )
 
 // once answers a creating call that has an Idempotency-Key: the handler runs
 // within a transaction together with the record of its answer, or not at all
-// if there is one.
+// if there is one. A run without a stored key has no right to any such call, and
+// no row that the record could belong to.
 func (s *server) once(rt route, w http.ResponseWriter, r *http.Request, actor team.Actor) error {
+	if actor.Kind() == team.Runner {
+		return problem.New(problem.ScopeRequired, "Permission denied: what a platform's token was exchanged for runs an app, and makes nothing.")
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"infsh/auth"
 	"infsh/problem"
+	"infsh/team"
 )
 
 // RateLimits are requests a second, on the average; for a moment ten seconds'
@@ -100,6 +101,15 @@ func (l *limiter) tell(h http.Header, whose string, now time.Time) {
 	full := math.Ceil(float64(l.burst-left) / float64(l.limit))
 	h.Set("RateLimit-Policy", fmt.Sprintf(`"credential";q=%d;w=%d`, l.burst, burstSeconds))
 	h.Set("RateLimit", `"credential";r=`+strconv.Itoa(left)+";t="+strconv.Itoa(int(full)))
+}
+
+// limited is who has the limits of a request: a credential, and of runs without a
+// stored key the trust, which gives as many credentials as are asked for.
+func limited(actor team.Actor) string {
+	if actor.Kind() == team.Runner {
+		return "trust " + actor.UserID()
+	}
+	return actor.CredentialID()
 }
 
 // takeForAddress counts a request that came without a valid credential.

@@ -328,9 +328,9 @@ func (s *server) serve(rt route, w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		err = limits.take(actor.CredentialID(), s.now())
+		err = limits.take(limited(actor), s.now())
 		if rt.access == machine {
-			limits.tell(w.Header(), actor.CredentialID(), s.now())
+			limits.tell(w.Header(), limited(actor), s.now())
 		}
 		if err != nil {
 			return err

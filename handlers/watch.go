@@ -15,7 +15,7 @@ import (
 
 // Limits of the streams by which runners wait for changes.
 const (
-	// maxWatches is how many streams one credential has on this instance.
+	// maxWatches is how many streams one credential, or one trust, has on this instance.
 	maxWatches = 64
 	// heartbeat is how often a stream that has nothing to say says that. Common
 	// proxies end a silent one after 30 s or more.
@@ -26,7 +26,7 @@ const (
 	maxWatchSeconds = 24 * 60 * 60
 )
 
-// watchers counts the open streams by credential.
+// watchers counts the open streams by credential or trust.
 type watchers struct {
 	mu   sync.Mutex
 	each map[string]int
@@ -38,7 +38,7 @@ func (w *watchers) enter(credential string) (leave func(), err error) {
 	if w.each[credential] >= maxWatches {
 		return nil, &problem.Error{
 			Code: problem.RateLimited, RetryAfter: heartbeat,
-			Detail: fmt.Sprintf("This credential has %d open watches, and more are not allowed. End some of them, or use another key.", maxWatches),
+			Detail: fmt.Sprintf("This credential, or the trust that gave it, has %d open watches, and more are not allowed. End some of them, or use another key or trust.", maxWatches),
 		}
 	}
 	if w.each == nil {
@@ -54,9 +54,10 @@ func (w *watchers) enter(credential string) (leave func(), err error) {
 	}, nil
 }
 
-// enterStream counts a stream of a credential, which has been authenticated.
-func (s *server) enterStream(r *http.Request, credential string) (leave func(), err error) {
-	one, err := s.watches.enter(credential)
+// enterStream counts a stream of a credential or trust (see limited), which has
+// been authenticated.
+func (s *server) enterStream(r *http.Request, whose string) (leave func(), err error) {
+	one, err := s.watches.enter(whose)
 	if err != nil || s.config.Stream == nil {
 		return one, err
 	}
@@ -89,7 +90,7 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request, actor team.Actor)
 	if err != nil {
 		return err
 	}
-	leave, err := s.enterStream(r, actor.CredentialID())
+	leave, err := s.enterStream(r, limited(actor))
 	if err != nil {
 		return err
 	}

@@ -34,11 +34,12 @@ CREATE TABLE trust_apps (
 CREATE INDEX trust_apps_app ON trust_apps (app_id);
 
 -- What tokens were exchanged for, for a quarter of an hour. A credential ends with
--- its trust and with its app.
+-- its trust and with its app, and so with its team, which it does not refer to: an
+-- exchange holds the trust's row, and who edits the trust holds the team's first.
 CREATE TABLE runner_credentials (
     token_hash BLOB    PRIMARY KEY,
     id         TEXT    NOT NULL UNIQUE,
-    team_id    TEXT    NOT NULL REFERENCES teams ON DELETE CASCADE,
+    team_id    TEXT    NOT NULL,
     trust_id   TEXT    NOT NULL,
     app_id     TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
@@ -48,7 +49,8 @@ CREATE TABLE runner_credentials (
 CREATE INDEX runner_credentials_trust ON runner_credentials (trust_id, app_id);
 CREATE INDEX runner_credentials_expires ON runner_credentials (expires_at);
 
--- Tokens that were exchanged, until they end: SHA-256 of what is signed of them.
+-- Tokens that were exchanged, until an hour after their end: SHA-256 of the team and
+-- of what is signed of them.
 CREATE TABLE used_tokens (
     token_hash BLOB    PRIMARY KEY,
     expires_at INTEGER NOT NULL
