@@ -149,6 +149,9 @@ func checkJWKS(text string) error {
 	if errors.Is(err, errAmbiguous) {
 		return fmt.Errorf("several keys have the same kid, or more than %d have none: a token must tell which key signed it", maxNameless)
 	}
+	if errors.Is(err, errManyKeys) {
+		return fmt.Errorf("a set has at most %d keys; paste those that sign tokens", maxKeys)
+	}
 	if err != nil {
 		return fmt.Errorf("it must be a JSON Web Key Set with at least one public key for signatures, as the issuer's jwks_uri answers")
 	}

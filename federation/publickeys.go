@@ -52,6 +52,7 @@ func (s secretParts) any() bool {
 
 var (
 	errNoKeys    = errors.New("it has no keys that can be used")
+	errManyKeys  = errors.New("it has more than fifty keys")
 	errAmbiguous = errors.New("several of its keys have the same kid, or more than three have none")
 )
 
@@ -62,8 +63,11 @@ func parseKeys(body []byte) ([]publicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if json.Unmarshal(body, &set) != nil || len(set.Keys) > maxKeys {
+	if json.Unmarshal(body, &set) != nil {
 		return nil, errNonsense
+	}
+	if len(set.Keys) > maxKeys {
+		return nil, errManyKeys
 	}
 	var all []publicKey
 	nameless := 0

@@ -57,6 +57,10 @@ func TestKeySetsThatCostMuch(t *testing.T) {
 	}
 	curve := jose.JSONWebKey{Key: &private.PublicKey, KeyID: "a"}
 	twice := rsaKey("a", "RS256")
+	var many []jose.JSONWebKey
+	for range maxKeys + 1 {
+		many = append(many, curve)
+	}
 	for name, c := range map[string]struct {
 		keys []jose.JSONWebKey
 		want int
@@ -68,6 +72,7 @@ func TestKeySetsThatCostMuch(t *testing.T) {
 		"two, one for any algorithm":   {[]jose.JSONWebKey{rsaKey("a", "RS256"), rsaKey("a", "")}, 0, errAmbiguous},
 		"two for different algorithms": {[]jose.JSONWebKey{rsaKey("a", "RS256"), rsaKey("a", "RS512")}, 2, nil},
 		"two of different types":       {[]jose.JSONWebKey{rsaKey("a", ""), curve}, 2, nil},
+		"more than fifty":              {many, 0, errManyKeys},
 		"the same one twice":           {[]jose.JSONWebKey{twice, twice}, 1, nil},
 		"three without a name":         {[]jose.JSONWebKey{rsaKey("", ""), rsaKey("", ""), rsaKey("", "")}, 3, nil},
 		"four without a name":          {[]jose.JSONWebKey{rsaKey("", ""), rsaKey("", ""), rsaKey("", ""), rsaKey("", "")}, 0, errAmbiguous},
@@ -148,6 +153,28 @@ func TestTokenIsVerifiedOnceByASet(t *testing.T) {
 	trust.JWKS += " "
 	if _, err := checked.by(ctx, trust); !errors.Is(err, context.Canceled) {
 		t.Errorf("another set, while all turns are taken: %v", err)
+	}
+}
+
+// However many sets of keys a team's trusts hold, a token is compared with few.
+func TestTokenIsComparedWithFewKeys(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := readToken(t, private, time.Now())
+	wrong := []publicKey{{key: &other.PublicKey, id: "a"}}
+	for range 3 * maxTries {
+		if known, ok := read.verify(wrong); !known || ok {
+			t.Fatal(known, ok)
+		}
+	}
+	if _, ok := read.verify([]publicKey{{key: &private.PublicKey, id: "a"}}); ok {
+		t.Error("one more key was tried")
 	}
 }
 
