@@ -194,10 +194,13 @@ func (p *program) notExchanged(from *platform, err error) error {
 	if !errors.As(err, &answered) || answered.Title == "" || errors.Is(err, api.ErrUnavailable) {
 		return err
 	}
+	if answered.Title != api.TitleAccessDenied {
+		return fail(ExitDenied, label("The token of "+from.name+" was not accepted", answered.Error()))
+	}
 	audience, aerr := p.audience()
 	if aerr != nil {
 		audience = p.serverURL()
 	}
 	return fail(ExitDenied, label("The token of "+from.name+" was not accepted", answered.Error()),
-		"The token must be for "+audience+", or what INFSH_ID_TOKEN_AUDIENCE says, as the team's trust does (Settings → Runners).")
+		"The team's trust says whom the token must be for (Settings → Runners); expected here: "+audience+".")
 }

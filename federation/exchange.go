@@ -132,7 +132,7 @@ func (s *Service) Exchange(ctx context.Context, in Request, from account.Origin)
 
 // notAccepted is the one answer to whatever a stranger could learn something from.
 func notAccepted() error {
-	return problem.New(problem.AccessDenied, "This token is not accepted for this app. Either the app, the team or its trust in the token's issuer does not exist, or a condition is not met. Owners and admins find the reason in the team's activity, if it trusts the issuer.")
+	return problem.New(problem.AccessDenied, "This token is not accepted for this app. Either the app, the team or its trust in the token's issuer does not exist, or a condition is not met, or the token is for another audience, signed by a key that is not known, or was used already. Owners and admins find the reason in the team's activity, if it trusts the issuer.")
 }
 
 // judge says why the token is refused under a trust, empty if it is not.

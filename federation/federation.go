@@ -168,7 +168,7 @@ func checkConditions(t *Trust) error {
 		}
 	}
 	if claims, ok := namesOwner(t.Issuer, t.Conditions); !ok {
-		return fmt.Errorf("%s gives tokens to everybody: a condition has to name the owner, by one of the claims %s", t.Issuer, strings.Join(claims, ", "))
+		return fmt.Errorf("a condition has to name the owner, by one of the claims %s: %s gives tokens to everybody", strings.Join(claims, ", "), t.Issuer)
 	}
 	return nil
 }

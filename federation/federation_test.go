@@ -456,6 +456,13 @@ func TestReplay(t *testing.T) {
 		if got := w.reasons(); !strings.Contains(strings.Join(got, "\n"), "the token was used already") {
 			t.Errorf("the log says %q", got)
 		}
+		// A file's last line break makes no other token of it.
+		if _, err := w.exchange(token+"\n", "acme/app"); problem.CodeOf(err) != problem.AccessDenied {
+			t.Errorf("once more, as from a file: %v", err)
+		}
+		if _, err := w.exchange(w.issuer.Token(w.good(nil))+"\r\n", "acme/app"); err != nil {
+			t.Errorf("a token from a file: %v", err)
+		}
 		// A signature (r, s) is as good as (r, -s).
 		cut := strings.LastIndex(token, ".")
 		sig, err := base64.RawURLEncoding.DecodeString(token[cut+1:])
@@ -735,6 +742,12 @@ func TestTrustsThatAreRefused(t *testing.T) {
 		"a name of two lines":      func(d *federation.Draft) { d.Name = "a\nb" },
 		"an unknown preset":        func(d *federation.Draft) { d.Preset = "jenkins" },
 		"no repository":            func(d *federation.Draft) { d.Fields.Repository = "" },
+		"a repository's address":   func(d *federation.Draft) { d.Fields.Repository = "https://github.com/acme/app" },
+		"a repository's last name": func(d *federation.Draft) { d.Fields.Repository = "app" },
+		"a project's address": func(d *federation.Draft) {
+			d.Preset, d.Fields = "gitlab", federation.Fields{Project: "https://gitlab.com/acme/app"}
+		},
+		"a group":                  func(d *federation.Draft) { d.Preset, d.Fields = "gitlab", federation.Fields{Project: "acme"} },
 		"no apps":                  func(d *federation.Draft) { d.Apps = nil },
 		"an app that is not there": func(d *federation.Draft) { d.Apps = []string{"none"} },
 		"no condition":             func(d *federation.Draft) { d.Preset, d.Fields = "other", federation.Fields{} },

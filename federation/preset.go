@@ -43,6 +43,12 @@ type Fields struct {
 	Namespace, ServiceAccount string
 }
 
+// How the platforms name what they host, in their addresses and tokens alike.
+var (
+	repositoryPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`) })
+	projectPattern    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\p{L}\p{N}_.-]+(?:/[\p{L}\p{N}_.-]+)+$`) })
+)
+
 var numberPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{1,18}$`) })
 
 // conditions makes conditions of the fields. The numbers of a repository or
@@ -63,6 +69,9 @@ func (p Preset) conditions(f Fields) ([]Condition, error) {
 		if strings.TrimSpace(f.Repository) == "" {
 			return nil, problem.Invalid("repository", "which repository? Write owner/name, or its number")
 		}
+		if claim == "repository" && !repositoryPattern().MatchString(strings.TrimSpace(f.Repository)) {
+			return nil, problem.Invalid("repository", "write owner/name, as in acme/app, or the repository's number")
+		}
 		add(claim, f.Repository)
 		if f.Branch != "" {
 			add("ref", "refs/heads/"+strings.TrimPrefix(strings.TrimSpace(f.Branch), "refs/heads/"))
@@ -75,6 +84,9 @@ func (p Preset) conditions(f Fields) ([]Condition, error) {
 		}
 		if strings.TrimSpace(f.Project) == "" {
 			return nil, problem.Invalid("project", "which project? Write group/name, or its number")
+		}
+		if claim == "project_path" && !projectPattern().MatchString(strings.TrimSpace(f.Project)) {
+			return nil, problem.Invalid("project", "write group/name or group/subgroup/name, as in acme/app, or the project's number")
 		}
 		add(claim, f.Project)
 		add("ref", f.Ref)

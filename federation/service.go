@@ -165,7 +165,7 @@ func (s *Service) put(ctx context.Context, actor team.Actor, d Draft, t Trust, a
 		}
 		for _, other := range all {
 			if other.ID != t.ID && other.Name == t.Name {
-				return &problem.Error{Code: problem.Conflict, Fields: []problem.Field{{Name: "name", Message: "the team trusts another issuer under this name already"}}}
+				return &problem.Error{Code: problem.Conflict, Fields: []problem.Field{{Name: "name", Message: "the team has a trust of this name already"}}}
 			}
 		}
 		if t.Apps, err = findApps(ctx, tx, actor, d.Apps); err != nil {

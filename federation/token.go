@@ -108,7 +108,7 @@ var (
 
 // parse reads a token, and refuses what no team could accept.
 func parse(raw redact.Value, now time.Time) (*token, error) {
-	text := raw.Reveal()
+	text := strings.TrimSpace(raw.Reveal()) // a file of it may end with a line break
 	// The decoder passes over line breaks, by which one token could be written in many
 	// ways, and be used as often.
 	if len(text) > maxToken || strings.Count(text, ".") != 2 || strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune(base64url, r) }) {

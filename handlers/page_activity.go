@@ -298,7 +298,9 @@ func (s *server) activityRow(e audit.Entry) views.ActivityRow {
 			row.Received = append(row.Received, key)
 		}
 	}
-	if !row.Allowed && !row.Unchanged {
+	if e.Action == audit.ActExchange || strings.HasPrefix(e.Action, "trust.") {
+		row.Reason = e.Reason // which trust, issuer and subject, or why not
+	} else if !row.Allowed && !row.Unchanged {
 		row.Reason = strings.ReplaceAll(e.Reason, "_", " ")
 	}
 	return row

@@ -70,7 +70,7 @@ func (c Connection) Name() string {
 	if c.AccountID != "" {
 		return c.AccountID
 	}
-	return "account of " + c.CreatedAt.UTC().Format("2006-01-02")
+	return "account of " + c.CreatedAt.UTC().Format("2006-01-02 15:04:05")
 }
 
 // target names it in the audit log.
