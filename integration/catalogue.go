@@ -75,6 +75,9 @@ type Kind struct {
 	refusals                      map[string]string
 }
 
+// Tried reports whether the provider is asked about what is typed before it is kept.
+func (k *Kind) Tried() bool { return k.Type != APIKey || k.account.url != "" }
+
 // Field is one input of a form.
 type Field struct {
 	Key, Label, Placeholder string

@@ -45,7 +45,11 @@ func TestGuideHasEachProvider(t *testing.T) {
 func writeProvider(out *strings.Builder, p *integration.Provider) {
 	fmt.Fprintf(out, "### %s\n\n%s At the provider: <%s>\n\n", p.Name, p.About, p.Docs)
 	for _, k := range p.Kinds {
-		fmt.Fprintf(out, "**%s** gives `%s`.\n\n", k.Name, strings.Join(k.Names(), "`, `"))
+		fmt.Fprintf(out, "**%s** gives `%s`.", k.Name, strings.Join(k.Names(), "`, `"))
+		if !k.Tried() {
+			fmt.Fprintf(out, " %s is not asked about it before a run uses it.", p.Name)
+		}
+		out.WriteString("\n\n")
 		for i, step := range k.Steps {
 			fmt.Fprintf(out, "%d. %s\n", i+1, step)
 		}
