@@ -195,6 +195,8 @@ type CheckItem struct {
 	// Propose is the team's key that the declared one may be bound to.
 	Propose string `json:"propose,omitempty"`
 	URL     string `json:"url,omitempty"`
+	// Command connects what an integration lacks, on the command line.
+	Command string `json:"command,omitempty"`
 	// Account is the connected one that serves an integration, and Env what an app
 	// receives of it.
 	Account string   `json:"account,omitempty"`
@@ -235,7 +237,7 @@ const MaxRunIDLength = 128
 type ResolveRequest struct {
 	// App is "namespace/name".
 	App string `json:"app"`
-	// Version is an id; empty means the current version.
+	// Version is an id or a number; empty means the current version.
 	Version string `json:"version,omitempty"`
 	RunID   string `json:"run_id,omitempty"`
 }
@@ -267,7 +269,7 @@ type ResolvedIntegration struct {
 // the output of one run.
 type FindingsReport struct {
 	App string `json:"app"`
-	// Version is an id; empty means the current version.
+	// Version is an id or a number; empty means the current version.
 	Version  string    `json:"version,omitempty"`
 	RunID    string    `json:"run_id,omitempty"`
 	Findings []Finding `json:"findings"`

@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 )
 
@@ -63,6 +66,9 @@ type IntegrationConfig struct {
 	Issuer  string            `json:"issuer,omitempty"`
 	Subject string            `json:"subject,omitempty"`
 	Setup   []IntegrationStep `json:"setup,omitempty"`
+	// Upload is the command that gives the provider the public keys, where it can't
+	// fetch them.
+	Upload string `json:"upload,omitempty"`
 	// Env are the names that an app receives.
 	Env        []string     `json:"env"`
 	Credential *Integration `json:"credential,omitempty"`
@@ -157,6 +163,20 @@ func (c *Client) Integrations(ctx context.Context) ([]Integration, error) {
 // IntegrationConfigs returns what can be connected, and how.
 func (c *Client) IntegrationConfigs(ctx context.Context) ([]IntegrationConfig, error) {
 	return get[[]IntegrationConfig](ctx, c, "/integrations/configs")
+}
+
+// IntegrationSetup returns how one kind of a provider is connected, with commands
+// for what was typed into its form, which is no secret.
+func (c *Client) IntegrationSetup(ctx context.Context, provider, kind string, typed map[string]string) (IntegrationConfig, error) {
+	q := url.Values{"provider": {provider}, "type": {kind}}
+	for _, key := range slices.Sorted(maps.Keys(typed)) {
+		q.Add("field", key+"="+typed[key])
+	}
+	found, err := get[[]IntegrationConfig](ctx, c, "/integrations/configs?"+q.Encode())
+	if err != nil || len(found) == 0 {
+		return IntegrationConfig{}, err
+	}
+	return found[0], nil
 }
 
 // ConnectIntegration begins an authorization, or stores a key.

@@ -36,7 +36,9 @@ const missingCheck = `{"satisfied":false,"errors":[],"items":[
 	 "message":"DATABASE_URL is optional and not set in team acme. DATABASE_URI is set (spelled almost the same).",
 	 "near_misses":[{"key":"DATABASE_URI","reason":"spelled almost the same"}]},
 	{"key":"HF_TOKEN","kind":"secret","optional":false,"state":"set","version":2},
-	{"key":"google.sheets","kind":"integration","optional":true,"state":"unavailable"}],
+	{"key":"google.sheets","kind":"integration","optional":true,"state":"unavailable"},
+	{"key":"gcp.storage","kind":"integration","optional":true,"state":"not_connected","message":"gcp.storage is optional.","command":"infsh integrations connect gcp --type service_account --field project_number=PROJECT_NUMBER < key.json"},
+	{"key":"x.post","kind":"integration","optional":true,"state":"expired","message":"x.post is optional.","command":"infsh integrations connect x; true"}],
 	"unused":["OLD_KEY"]}`
 
 func TestCheckSaysKeyByKeyWhatToDo(t *testing.T) {
@@ -53,6 +55,8 @@ OPENAI_API_KEY  required  missing
 DATABASE_URL    optional  missing
 HF_TOKEN        required  set, version 2
 google.sheets   optional  not available
+gcp.storage     optional  not connected
+x.post          optional  connect again
 
 OPENAI_API_KEY: not set; the app can't run without it
   openai_api_key is set: differs only in case
@@ -62,6 +66,9 @@ OPENAI_API_KEY: not set; the app can't run without it
 DATABASE_URL is optional and not set in team acme. DATABASE_URI is set (spelled almost the same).
   infsh secrets set DATABASE_URL
 google.sheets: this server does not offer it
+gcp.storage is optional.
+  infsh integrations connect gcp --type service_account --field project_number=PROJECT_NUMBER < key.json
+x.post is optional.
 
 unused (set in the team, declared by no app): OLD_KEY
 `

@@ -3,8 +3,10 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -174,8 +176,9 @@ func (p *program) todo(check api.CheckResponse) []string {
 				lines = append(lines, "  "+command)
 			}
 		case api.StateNotConnected, api.StateNeedsScopes, api.StateLapsed:
-			provider, _, _ := strings.Cut(item.Key, ".")
-			lines = append(lines, "  infsh integrations connect "+provider+" --need "+item.Key)
+			if connectLike().MatchString(item.Command) {
+				lines = append(lines, "  "+item.Command)
+			}
 		case api.StateWaiting, api.StateRevoked:
 			lines = append(lines, "  infsh app approve "+check.App+" "+item.Key)
 		}
@@ -189,6 +192,11 @@ func (p *program) todo(check api.CheckResponse) []string {
 	}
 	return lines
 }
+
+// connectLike is what a server may give to be copied into a shell.
+var connectLike = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^infsh integrations connect [a-z0-9_-]+( --(type|need|field) [A-Za-z0-9._=-]+)*( < key\.json)?$`)
+})
 
 func whatIsWrong(item api.CheckItem) string {
 	switch {

@@ -83,7 +83,7 @@ FILE, as it is registered.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&app, "app", "", "a registered app, and optionally one of its versions")
+	flags.StringVar(&app, "app", "", "a registered app, and optionally one of its versions, by number or id")
 	flags.StringVarP(&file, "file", "f", "", "the app's manifest, or its folder")
 	flags.StringVar(&format, "format", "dotenv", "dotenv, shell, docker, json or k8s")
 	return cmd

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -138,13 +139,13 @@ Without its fields the command says what to set there.`,
 			if in.Metadata, err = typedFields(fields); err != nil {
 				return err
 			}
-			if in.Type == "" {
-				if in.Type, err = p.usualType(cmd.Context(), s, in.Provider); err != nil {
-					return err
-				}
+			config, err := p.way(cmd.Context(), s, in.Provider, in.Type)
+			if err != nil {
+				return err
 			}
+			in.Type = config.Type
 			if in.Type == api.IntegrationFederation {
-				return p.connectFederation(cmd.Context(), s, in)
+				return p.connectFederation(cmd.Context(), s, config, in, fields)
 			}
 			if in.Type != api.IntegrationOAuth {
 				return p.connectKey(cmd.Context(), s, in)
@@ -187,6 +188,9 @@ client ID have to be connected again.`,
 			i := slices.IndexFunc(all, func(c api.IntegrationConfig) bool {
 				return c.Provider == args[0] && c.Type == api.IntegrationOAuth
 			})
+			if other := slices.IndexFunc(all, func(c api.IntegrationConfig) bool { return c.Provider == args[0] }); i < 0 && other >= 0 {
+				return Usage("%s is connected without a client: %s", inert(args[0]), connectCommand(all[other]))
+			}
 			if i < 0 {
 				return fail(ExitNotFound, "No provider "+inert(args[0])+" is connected by OAuth.", "What can be connected: infsh integrations list --available")
 			}
@@ -199,7 +203,7 @@ client ID have to be connected again.`,
 			if err != nil {
 				return err
 			}
-			p.notef("Set the client of %s: %s. Now connect an account: infsh integrations connect %s", inert(all[i].ShortName), inert(made.ClientID), inert(made.Provider))
+			p.notef("Set the client of %s: %s. Now connect an account: %s", inert(all[i].ShortName), inert(made.ClientID), connectCommand(all[i]))
 			return nil
 		},
 	}
@@ -239,23 +243,50 @@ func (p *program) typedSecret(ctx context.Context, prompt string) (redact.Value,
 	return redact.NewValue(text), err
 }
 
-// usualType is the way in which the provider is connected if none was named:
-// that of what is ready, first of all by an account.
-func (p *program) usualType(ctx context.Context, s *session, provider string) (string, error) {
+// way is how the provider is connected: as it was named, and else by what is
+// ready, first of all an account.
+func (p *program) way(ctx context.Context, s *session, provider, named string) (api.IntegrationConfig, error) {
 	all, err := s.IntegrationConfigs(ctx)
 	if err != nil {
-		return "", err
+		return api.IntegrationConfig{}, err
 	}
 	of := slices.DeleteFunc(all, func(c api.IntegrationConfig) bool { return c.Provider != provider })
 	if len(of) == 0 {
-		return "", fail(ExitNotFound, "No provider "+inert(provider)+" can be connected.", "What can be: infsh integrations list --available")
+		return api.IntegrationConfig{}, fail(ExitNotFound, "No provider "+inert(provider)+" can be connected.", "What can be: infsh integrations list --available")
 	}
+	var types []string
 	for _, c := range of {
-		if c.Type == api.IntegrationOAuth && c.Available {
-			return c.Type, nil
+		if named == c.Type || named == "" && c.Type == api.IntegrationOAuth && c.Available {
+			return c, nil
+		}
+		types = append(types, c.Type)
+	}
+	if named != "" {
+		return api.IntegrationConfig{}, Usage("%s is not connected by --type %s: its types are %s", inert(provider), quote(named), inert(strings.Join(types, ", ")))
+	}
+	return of[0], nil
+}
+
+// wrongFlags tells what the server refuses of the flags from what it refuses of the
+// key.
+func wrongFlags(err error, in api.IntegrationConnect) error {
+	var answered *api.Error
+	if !errors.As(err, &answered) || answered.Status != http.StatusBadRequest || len(answered.Errors) == 0 {
+		return err
+	}
+	var lines []string
+	for _, f := range answered.Errors {
+		_, typed := in.Metadata[f.Field]
+		switch {
+		case f.Field == "capabilities":
+			lines = append(lines, "--need: "+f.Message)
+		case typed:
+			lines = append(lines, "--field "+f.Field+": "+f.Message)
+		default:
+			return err
 		}
 	}
-	return of[0].Type, nil
+	return Usage("%s", strings.Join(lines, "\n"))
 }
 
 func typedFields(fields []string) (map[string]*api.Plaintext, error) {
@@ -278,7 +309,7 @@ func (p *program) connectKey(ctx context.Context, s *session, in api.Integration
 	in.APIKey = api.NewPlaintext(key)
 	made, err := s.ConnectIntegration(ctx, in)
 	if err != nil {
-		return err
+		return wrongFlags(err, in)
 	}
 	if made.Integration == nil {
 		return errors.New("the server did not say what was connected")
@@ -307,7 +338,7 @@ func (p *program) connectOAuth(ctx context.Context, s *session, in api.Integrati
 	}
 	begun, err := s.ConnectIntegration(ctx, in)
 	if err != nil {
-		return err
+		return wrongFlags(err, in)
 	}
 	if !isWebURL(begun.AuthURL) {
 		return errors.New("the server gave an address that is no web address")
@@ -413,8 +444,14 @@ that, revokes them there. Apps that require it do not run any more.`,
 			if err != nil {
 				return err
 			}
-			if !yes && !p.confirm("Disconnect "+args[0]+"? Apps that require it do not run any more.") {
-				return fail(ExitFailure, "Nothing was disconnected.")
+			if !yes {
+				account, err := p.only(cmd.Context(), s, args[0])
+				if err != nil {
+					return err
+				}
+				if !p.confirm("Disconnect " + inert(account.DisplayName) + " (" + inert(account.AccountName) + ")? Apps that require it do not run any more.") {
+					return fail(ExitFailure, "Nothing was disconnected.")
+				}
 			}
 			if err := s.DisconnectIntegration(cmd.Context(), args[0]); err != nil {
 				return err
@@ -425,4 +462,38 @@ that, revokes them there. Apps that require it do not run any more.`,
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "disconnect without asking")
 	return cmd
+}
+
+// only is the account that is meant, before a person is asked about it.
+func (p *program) only(ctx context.Context, s *session, name string) (api.Integration, error) {
+	all, err := s.Integrations(ctx)
+	if err != nil {
+		return api.Integration{}, err
+	}
+	found := slices.DeleteFunc(all, func(i api.Integration) bool { return i.ID != name && i.Provider != name })
+	switch len(found) {
+	case 0:
+		return api.Integration{}, fail(ExitNotFound, "Not found: the team has no such account.", "`infsh integrations list` shows those that it has.")
+	case 1:
+		return found[0], nil
+	}
+	return api.Integration{}, fail(ExitFailure, fmt.Sprintf("The team has %d accounts there. Name one by its id; `infsh integrations list` shows them.", len(found)))
+}
+
+// connectCommand connects in a way, with what its form needs.
+func connectCommand(c api.IntegrationConfig) string {
+	out := "infsh integrations connect " + inert(c.Provider)
+	first := 0
+	if c.Type != api.IntegrationOAuth {
+		out += " --type " + inert(c.Type)
+	}
+	if c.Type == api.IntegrationAPIKey || c.Type == api.IntegrationServiceAccount {
+		first = 1 // It is asked for.
+	}
+	for i, f := range c.SecretFields {
+		if i >= first && !f.Optional && f.Default == "" {
+			out += " --field " + inert(f.Key) + "=" + inert(strings.ToUpper(f.Key))
+		}
+	}
+	return out
 }

@@ -19,7 +19,7 @@ const integrationConfigs = `[
 	{"slug":"gcp-workload_identity","provider":"gcp","type":"workload_identity","name":"Google Cloud: Workload identity federation","short_name":"Google Cloud","available":true,
 		"issuer":"https://infsh.example","subject":"team:1-2","setup":[{"label":"Trust it","text":"gcloud trust \\\n  --issuer=https://infsh.example"}],
 		"secret_fields":[{"key":"project_number","label":"Project number"},{"key":"pool","label":"Pool","default":"infsh"},{"key":"account","label":"Account","optional":true}]},
-	{"slug":"discord-api_key","provider":"discord","type":"api_key","name":"Discord: Bot token","available":true}]`
+	{"slug":"discord-api_key","provider":"discord","type":"api_key","name":"Discord: Bot token","available":true,"secret_fields":[{"key":"bot_token","sensitive":true},{"key":"guild"}]}]`
 
 // integrationsServer answers as the server does, and keeps what it receives.
 func integrationsServer(t *testing.T) (http.Handler, map[string]map[string]any) {
@@ -29,6 +29,11 @@ func integrationsServer(t *testing.T) (http.Handler, map[string]map[string]any) 
 		case "POST /api/integrations/list":
 			reply(w, integrationsListed)
 		case "GET /api/integrations/configs":
+			if r.URL.Query().Has("field") {
+				sent["typed"] = map[string]any{"query": r.URL.Query()["field"]}
+				reply(w, `[{"provider":"gcp","type":"workload_identity","short_name":"Google Cloud","issuer":"http://infsh.example","setup":[{"label":"Trust it","text":"gcloud trust ours"}],"upload":"gcloud upload"}]`)
+				return
+			}
 			reply(w, integrationConfigs)
 		case "PUT /api/integrations/x/client":
 			sent["client"] = body(t, r)
@@ -37,6 +42,10 @@ func integrationsServer(t *testing.T) (http.Handler, map[string]map[string]any) 
 			reply(w, `{"id":"a-2","provider":"x","type":"oauth","display_name":"X","account_name":"bob","is_primary":true,"status":"connected","scopes":[]}`)
 		case "POST /api/integrations":
 			sent["connect"] = body(t, r)
+			if needs := fmt.Sprint(sent["connect"]["capabilities"]); needs == "[x.nothing]" {
+				reply(w, `400 {"title":"invalid_field","errors":[{"field":"capabilities","message":"X has no such capability"}]}`)
+				return
+			}
 			if sent["connect"]["type"] != "oauth" {
 				reply(w, `201 {"integration":{"display_name":"Discord","account_name":"robot"}}`)
 				return
@@ -69,6 +78,11 @@ func TestIntegrationsList(t *testing.T) {
 	w.run("integrations", "connect", "nobody").want(t, ExitNotFound, "nobody")
 	w.run("integrations", "disconnect", "x").want(t, ExitUsage, "--yes")
 	w.run("integrations", "disconnect", "x", "--yes").want(t, ExitOK, "Disconnected x")
+
+	// On a terminal it looks before it asks.
+	w.terminal.in, w.stdin = true, "y\n"
+	w.run("integrations", "disconnect", "nope").want(t, ExitNotFound, "has no such account")
+	w.run("integrations", "disconnect", "x").want(t, ExitOK, "Disconnect X (acme)?", "Disconnected x")
 }
 
 // The command waits on this machine for what the browser brings back, and takes
@@ -138,7 +152,8 @@ func TestSetAClient(t *testing.T) {
 	handler, sent := integrationsServer(t)
 	w := newWorld(t, handler)
 	w.run("integrations", "client", "x").want(t, ExitUsage, "--id")
-	w.run("integrations", "client", "discord", "--id", "client-1").want(t, ExitNotFound, "discord")
+	w.run("integrations", "client", "nobody", "--id", "client-1").want(t, ExitNotFound, "nobody")
+	w.run("integrations", "client", "discord", "--id", "client-1").want(t, ExitUsage, "infsh integrations connect discord --type api_key --field guild=GUILD")
 	w.stdin = canary
 	r := w.run("integrations", "client", "x", "--id", "client-1")
 	r.want(t, ExitOK, "Redirect URL to register at X: https://infsh.example/settings/integrations/callback", "infsh integrations connect x")
@@ -170,5 +185,19 @@ func TestConnectAFederation(t *testing.T) {
 	if got := sent["connect"]; got["api_key"] != nil || got["type"] != "workload_identity" || fmt.Sprint(got["metadata"]) != "map[project_number:123456789012]" {
 		t.Errorf("sent is %v", got)
 	}
-	w.run("integrations", "connect", "x", "--type", "workload_identity").want(t, ExitNotFound, "x")
+	w.run("integrations", "connect", "x", "--type", "workload_identity").want(t, ExitUsage, "its types are oauth")
+	w.run("integrations", "connect", "google", "--type", "api_key").want(t, ExitUsage, "its types are oauth, service_account")
+	w.run("integrations", "connect", "x", "--paste", "--need", "x.nothing").want(t, ExitUsage, "--need: X has no such capability")
+
+	// With some of its fields the commands are for these.
+	r = w.run("integrations", "connect", "gcp", "--type", "workload_identity", "--field", "pool=ours")
+	r.want(t, ExitUsage, "--field project_number=… is missing", "gcloud trust ours", "# Only where Google Cloud can't reach this server", "gcloud upload", "does not begin with https://")
+	if got := fmt.Sprint(sent["typed"]["query"]); got != "[pool=ours]" {
+		t.Errorf("asked for are %s", got)
+	}
+	delete(sent, "typed")
+	w.run("integrations", "connect", "gcp", "--type", "workload_identity", "--field", "pol="+canary).want(t, ExitUsage, "there are project_number, pool, account")
+	if sent["typed"] != nil {
+		t.Error("what may be a secret was put into a URL")
+	}
 }

@@ -61,7 +61,7 @@ on its way out is masked, too.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&app, "app", "", "a registered app, and optionally one of its versions")
+	flags.StringVar(&app, "app", "", "a registered app, and optionally one of its versions, by number or id")
 	flags.StringVarP(&file, "file", "f", "", "the app's manifest, or its folder")
 	flags.BoolVar(&redactKeys, "redact-keys", false, "name the key in place of each redacted value")
 	return cmd

@@ -232,7 +232,7 @@ Otherwise it is the command's, or 128+N if that died of signal N.`,
 	flags := cmd.Flags()
 	// What follows COMMAND belongs to it, with or without "--".
 	flags.SetInterspersed(false)
-	flags.StringVar(&app, "app", "", "a registered app, and optionally one of its versions")
+	flags.StringVar(&app, "app", "", "a registered app, and optionally one of its versions, by number or id")
 	flags.StringVarP(&file, "file", "f", "", "the app's manifest, or its folder")
 	flags.BoolVar(&pristine, "pristine", false, "give the command the secrets and nothing of this environment")
 	flags.BoolVar(&redactKeys, "redact-keys", false, "name the key in place of each redacted value")

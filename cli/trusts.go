@@ -110,7 +110,12 @@ into a pod is the same after a container has started again.`,
   infsh trust add cluster --app acme/summarizer --kubernetes prod/summarizer --jwks jwks.json \
     --issuer https://kubernetes.default.svc.cluster.local
   infsh trust add ci --app acme/summarizer --issuer https://ci.example.com --condition project=summarizer`,
-		Args: cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &usageError{msg: "what is the trust to be called? Give it one NAME: infsh trust add deploy --app …", command: cmd.CommandPath()}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Name, in.Preset = args[0], "other"
 			given := 0
@@ -132,6 +137,10 @@ into a pod is the same after a container has started again.`,
 				return usage("--ref and --protected go with --gitlab")
 			case reuse && once:
 				return usage("--reuse and --once contradict each other")
+			case given == 0 && in.Issuer == "":
+				return usage("which issuer? Give --github, --gitlab, --kubernetes with --issuer, or --issuer with --condition")
+			case kubernetes != "" && in.Issuer == "":
+				return usage("--kubernetes goes with --issuer: kubectl get --raw /.well-known/openid-configuration says it")
 			case len(in.Apps) == 0:
 				return usage("which app may be run? Name it with --app NAMESPACE/NAME")
 			}
@@ -155,7 +164,7 @@ into a pod is the same after a container has started again.`,
 			if jwks != "" {
 				keys, err := os.ReadFile(jwks)
 				if err != nil {
-					return fmt.Errorf("--jwks: %w", err)
+					return usage("--jwks: %v", err)
 				}
 				in.JWKS = string(keys)
 			}

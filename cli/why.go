@@ -58,7 +58,7 @@ no such app.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&app, "app", "", "a registered app, and optionally one of its versions")
+	cmd.Flags().StringVar(&app, "app", "", "a registered app, and optionally one of its versions, by number or id")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the server's answer as a JSON object")
 	return cmd
 }

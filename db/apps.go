@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"infsh/app"
 	"infsh/audit"
@@ -144,9 +145,20 @@ func (t appTx) Versions(ctx context.Context, team, appID string) ([]app.Version,
 	return versions, nil
 }
 
+// A version is named by its id or its number; what is this short is no id, and is
+// taken for a number.
+const (
+	maxNumberDigits = 19
+	numberDigits    = "19"
+)
+
 func (t appTx) version(ctx context.Context, team, appID, id string) (app.Version, error) {
 	var row versionRow
-	err := t.q.get(ctx, &row, selectAppVersions+" AND v.id = ?", team, appID, searchable(id))
+	where := " AND v.id = ?"
+	if len(id) <= maxNumberDigits {
+		where = " AND CAST(v.number AS TEXT) = ?"
+	}
+	err := t.q.get(ctx, &row, selectAppVersions+where, team, appID, searchable(id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return app.Version{}, problem.New(problem.NotFound, "Not found: the app has no such version.")
 	}
@@ -199,7 +211,7 @@ func (t secretTx) AppVersion(ctx context.Context, team, namespace, name, version
 		return secret.AppVersion{}, err
 	}
 	v := a.Current
-	if versionID != "" && versionID != v.ID {
+	if versionID != "" && versionID != v.ID && versionID != strconv.FormatInt(v.Number, 10) {
 		if v, err = appTx(t).version(ctx, team, a.ID, versionID); err != nil {
 			return secret.AppVersion{}, err
 		}

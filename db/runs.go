@@ -150,7 +150,9 @@ func runStatement(q querier) string {
 		CROSS JOIN app_versions v
 		CROSS JOIN teams t
 		WHERE a.team_id = w.team_id AND a.namespace = w.namespace AND a.name = w.name
-			AND v.team_id = a.team_id AND v.app_id = a.id AND v.id = CASE w.version_id WHEN '' THEN a.version_id ELSE w.version_id END
+			AND v.team_id = a.team_id AND v.app_id = a.id AND v.id = CASE WHEN w.version_id = '' THEN a.version_id WHEN length(w.version_id) <= ` + numberDigits + ` THEN (
+				SELECT o.id FROM app_versions o WHERE o.team_id = a.team_id AND o.app_id = a.id AND CAST(o.number AS TEXT) = w.version_id
+			) ELSE w.version_id END
 			AND t.id = a.team_id
 	), declared AS (
 		SELECT run.n, run.team_id, run.app_id, ` + q.declaredKeys("run.requirements") + `

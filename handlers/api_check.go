@@ -68,7 +68,7 @@ func checkJSON(report secret.Report, unused []envvar.Key) api.CheckResponse {
 			c.Account, c.Env = item.Link.Connection.Name(), item.Link.Names
 		}
 		if item.State != secret.Set {
-			c.Message, c.URL = item.Message(report.TeamName), item.ActionURL()
+			c.Message, c.URL, c.Command = item.Message(report.TeamName), item.ActionURL(), item.Link.Connect
 		}
 		if report.App != "" {
 			c.Propose = string(item.Binding())

@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"infsh/api"
@@ -71,9 +73,17 @@ func (s *server) integrationConfigs(w http.ResponseWriter, r *http.Request, acto
 	for _, c := range clients {
 		ready[c.Provider] = true
 	}
+	query := r.URL.Query()
+	typed, err := typedQuery(query)
+	if err != nil {
+		return err
+	}
 	out := []api.IntegrationConfig{}
 	for _, p := range s.Integrations.Catalogue().Providers() {
 		for _, k := range p.Kinds {
+			if query.Has("provider") && query.Get("provider") != p.ID || query.Has("type") && query.Get("type") != string(k.Type) {
+				continue
+			}
 			config := api.IntegrationConfig{
 				Slug: p.ID + "-" + string(k.Type), Provider: p.ID, Type: string(k.Type), Name: p.Name + ": " + k.Name, ShortName: p.Name, Description: p.About,
 				HowItWorks: k.Steps, DocsURL: p.Docs, SecretFields: []api.IntegrationField{}, AllowsBYOK: true, Available: true, Grant: k.Gives(), Env: k.Names(),
@@ -82,7 +92,7 @@ func (s *server) integrationConfigs(w http.ResponseWriter, r *http.Request, acto
 				config.RedirectURL, config.Available = s.Integrations.RedirectURL(), ready[p.ID]
 			}
 			if k.Type == integration.Federation {
-				if err := s.setupJSON(r, actor, k, &config); err != nil {
+				if err := s.setupJSON(r, actor, k, typed, &config); err != nil {
 					return err
 				}
 			}
@@ -99,6 +109,19 @@ func (s *server) integrationConfigs(w http.ResponseWriter, r *http.Request, acto
 		}
 	}
 	return writeJSON(w, http.StatusOK, out)
+}
+
+// typedQuery is what the commands of a set-up are to be for.
+func typedQuery(query url.Values) (map[string]redact.Value, error) {
+	typed := map[string]redact.Value{}
+	for _, field := range query["field"] {
+		key, text, ok := strings.Cut(field, "=")
+		if !ok || !query.Has("provider") || !query.Has("type") {
+			return nil, problem.Invalid("field", "it is KEY=TEXT, and goes with provider and type")
+		}
+		typed[key] = redact.NewValue(text)
+	}
+	return typed, nil
 }
 
 // integrationCapabilities answers what apps may declare.
@@ -132,8 +155,12 @@ func (s *server) connectIntegration(w http.ResponseWriter, r *http.Request, acto
 	if kind, ok := s.kindOf(body.Provider, body.Type); ok && body.APIKey != nil && len(kind.Fields) > 0 {
 		fields[kind.Fields[0].Key] = body.APIKey.Value
 	}
-	if kind, ok := s.kindOf(body.Provider, body.Type); ok && kind.Type != integration.OAuth {
-		made, err := s.Integrations.Connect(r.Context(), actor, integration.Typed{Provider: body.Provider, Type: kind.Type, Fields: fields, ConnectionID: body.ID})
+	way := integration.Type(body.Type)
+	if kind, ok := s.kindOf(body.Provider, body.Type); ok {
+		way = kind.Type
+	}
+	if way != "" && way != integration.OAuth {
+		made, err := s.Integrations.Connect(r.Context(), actor, integration.Typed{Provider: body.Provider, Type: way, Fields: fields, ConnectionID: body.ID})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -295,6 +296,26 @@ func TestFederationOnThePage(t *testing.T) {
 	}
 	if !told {
 		t.Error("the API does not say what to set")
+	}
+	const one = "/api/integrations/configs?provider=test&type=workload_identity&field="
+	w.call("full", "GET", one+"pool%3Dpool-of-ours&field=service_account%3Da@b.c", "", &configs)
+	if len(configs) != 1 || !strings.Contains(fmt.Sprint(configs[0].Setup, configs[0].Upload), "cloud trust pool-of-ours/infsh") || !strings.Contains(fmt.Sprint(configs[0].Setup, configs[0].Upload), "cloud bind a@b.c") || configs[0].Upload != "cloud upload pool-of-ours/infsh jwks.json" {
+		t.Errorf("the API's commands for what was typed are %+v", configs)
+	}
+	for _, wrong := range []string{"pool%3Da/b", "pol%3Dours", "pool"} {
+		if res := w.call("full", "GET", one+wrong, "", nil); res.Code != http.StatusBadRequest {
+			t.Errorf("a field %s: %d %s", wrong, res.Code, res.Body)
+		}
+	}
+	for body, want := range map[string]string{
+		`{"provider":"test","type":"api_key","api_key":"` + oauthtest.BotToken + `","metadata":{"foo":"bar"}}`: "its fields are bot_token",
+		`{"provider":"test","type":"api_key","metadata":{"A value":"bar"}}`:                                    "metadata",
+		`{"provider":"test","type":"oauth","metadata":{"foo":"bar"}}`:                                          "it has no fields",
+		`{"provider":"test","type":"foo"}`:                                                                     "is connected by oauth or",
+	} {
+		if res := w.call("full", "POST", "/api/integrations", body, nil); res.Code != http.StatusBadRequest || !strings.Contains(res.Body.String(), want) || strings.Contains(res.Body.String(), "A value") {
+			t.Errorf("%s: %d %s", body, res.Code, res.Body)
+		}
 	}
 	if res := w.call("full", "POST", "/api/integrations", `{"provider":"test","type":"workload_identity","metadata":{"project_number":"123456789012"}}`, nil); res.Code != http.StatusBadRequest || !strings.Contains(res.Body.String(), "The issuer is to be") {
 		t.Errorf("by the API: %d %s", res.Code, res.Body)

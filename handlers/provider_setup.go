@@ -14,12 +14,15 @@ import (
 )
 
 // setupJSON adds what is to be set at a provider that trusts this server.
-func (s *server) setupJSON(r *http.Request, actor team.Actor, k *integration.Kind, config *api.IntegrationConfig) error {
-	setup, err := s.Integrations.Setup(r.Context(), actor, k, nil)
+func (s *server) setupJSON(r *http.Request, actor team.Actor, k *integration.Kind, typed map[string]redact.Value, config *api.IntegrationConfig) error {
+	if err := k.CheckTyped(typed); err != nil {
+		return err
+	}
+	setup, err := s.Integrations.Setup(r.Context(), actor, k, typed)
 	if err != nil {
 		return err
 	}
-	config.Issuer, config.Subject = setup.Issuer, setup.Subject
+	config.Issuer, config.Subject, config.Upload = setup.Issuer, setup.Subject, setup.Upload
 	for _, step := range setup.Steps {
 		config.Setup = append(config.Setup, api.IntegrationStep(step))
 	}

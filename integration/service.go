@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -236,7 +237,7 @@ func (s *Service) client(ctx context.Context, r Reader, dek *envelope.DEK, teamI
 }
 
 func noClient(p *Provider) error {
-	return problem.New(problem.PreconditionFailed, "The team has no client at %s yet. Make one there, and enter its client ID and secret in Settings → Integrations → %s.", p.Name, p.Name)
+	return problem.New(problem.PreconditionFailed, "The team has no client at %s yet. Make one there, and enter its client ID and secret in Settings → Integrations → %s, or with: infsh integrations client %s --id CLIENT_ID", p.Name, p.Name, p.ID)
 }
 
 // Typed is what a person typed into the form of a kind without a redirect.
@@ -563,7 +564,7 @@ func auditID(id string) string {
 // check holds what was typed against the form's fields.
 func (k *Kind) check(typed map[string]redact.Value) (map[string]redact.Value, error) {
 	out := map[string]redact.Value{}
-	var wrong []problem.Field
+	wrong := k.unknown(typed)
 	for _, f := range k.Fields {
 		v, ok := trimmed(typed[f.Key])
 		if v.Len() == 0 && f.Default != "" {
@@ -588,6 +589,49 @@ func (k *Kind) check(typed map[string]redact.Value) (map[string]redact.Value, er
 		return nil, &problem.Error{Code: problem.InvalidField, Fields: wrong}
 	}
 	return out, nil
+}
+
+// CheckTyped says what is wrong with what was typed so far.
+func (k *Kind) CheckTyped(typed map[string]redact.Value) error {
+	_, err := k.check(typed)
+	var wrong *problem.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	fields := slices.DeleteFunc(slices.Clone(wrong.Fields), func(f problem.Field) bool {
+		v, given := typed[f.Name]
+		return k.has(f.Name) && (!given || v.Len() == 0)
+	})
+	if len(fields) == 0 {
+		return nil
+	}
+	return &problem.Error{Code: problem.InvalidField, Fields: fields}
+}
+
+func (k *Kind) has(field string) bool {
+	return slices.ContainsFunc(k.Fields, func(f Field) bool { return f.Key == field })
+}
+
+// unknown says which fields the form does not have.
+func (k *Kind) unknown(typed map[string]redact.Value) (wrong []problem.Field) {
+	var have []string
+	for _, f := range k.Fields {
+		have = append(have, f.Key)
+	}
+	said := "it has no fields"
+	if len(have) > 0 {
+		said = "its fields are " + strings.Join(have, ", ")
+	}
+	for _, name := range slices.Sorted(maps.Keys(typed)) {
+		if k.has(name) {
+			continue
+		}
+		if !fieldPattern().MatchString(name) { // It may be a value in the wrong place.
+			name = "metadata"
+		}
+		wrong = append(wrong, problem.Field{Name: name, Message: "there is no such field; " + said})
+	}
+	return wrong
 }
 
 // trimmed drops the spaces that copying leaves at the ends, and reports whether

@@ -43,6 +43,8 @@ type Link struct {
 	// asked for and that it does not give.
 	With    string
 	Unknown []string
+	// Connect is the command that connects what serves it, where that is to be done.
+	Connect string
 
 	sealed []byte
 }
@@ -100,13 +102,13 @@ func (l Links) evaluate(item Item, grants Grants) Item {
 	}
 	held, there := capability.Choose(l.Connections, chosen)
 	if !there {
-		item.State = NotConnected
+		item.State, item.Link.Connect = NotConnected, l.Catalogue.Command(item.Key, "")
 		return item
 	}
 	item.Link.Connection, item.Link.sealed = held.Connection, held.Sealed
 	kind, ok := capability.Provider.Kind(held.Type)
 	if !ok || !held.Usable() {
-		item.State = Lapsed
+		item.State, item.Link.Connect = Lapsed, l.Catalogue.Command(item.Key, held.Type)
 		return item
 	}
 	item.Link.Lacking = held.Lacking(capability.Provider, slices.Concat(capability.Scopes, item.Scopes))
@@ -119,7 +121,7 @@ func (l Links) evaluate(item Item, grants Grants) Item {
 	case len(item.Link.Unknown) > 0:
 		item.State = Unavailable
 	case len(item.Link.Lacking) > 0:
-		item.State = NeedsScopes
+		item.State, item.Link.Connect = NeedsScopes, l.Catalogue.Command(item.Key, held.Type)
 	default:
 		item.State = Set
 	}
@@ -227,7 +229,7 @@ func (i Item) linkSteps(teamName string) []Step {
 		return steps
 	}
 	c := i.Link.Connection
-	connect := "An owner or admin of team " + teamName + " connects it: infsh integrations connect " + i.Link.Provider
+	connect := "An owner or admin of team " + teamName + " connects it: " + i.Link.Connect
 	if i.State == NotConnected {
 		return append(steps, Step{Name: StepConnected, Text: i.Link.Name + " is not connected in team " + teamName, Todo: connect})
 	}
@@ -237,7 +239,7 @@ func (i Item) linkSteps(teamName string) []Step {
 	steps = append(steps, Step{Name: StepConnected, OK: true, Text: c.Name() + " at " + i.Link.Name + " is connected"})
 	switch i.State {
 	case NeedsScopes:
-		steps = append(steps, Step{Name: StepScopes, Text: "it was not allowed yet: " + strings.Join(i.Link.Lacking, ", "), Todo: "An owner or admin allows it: infsh integrations connect " + i.Link.Provider + " --need " + i.Key})
+		steps = append(steps, Step{Name: StepScopes, Text: "it was not allowed yet: " + strings.Join(i.Link.Lacking, ", "), Todo: "An owner or admin allows it: " + i.Link.Connect})
 	case Collides, Unavailable:
 		steps = append(steps, Step{Name: StepAllowed, Text: i.linkMessage(teamName)})
 	default:

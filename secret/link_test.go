@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
@@ -97,6 +98,16 @@ func TestIntegrationsAreResolved(t *testing.T) {
 		if item := unmet(t, err); item.State != secret.NotConnected || item.ActionURL() != "/settings/integrations/test?need=test.notes.write" {
 			t.Errorf("not connected: %s, %s", item.State, item.ActionURL())
 		}
+		why := func(key string, injected bool, steps int, want string) {
+			t.Helper()
+			d, err := l.secrets.Why(t.Context(), l.owner, "notes", "", key)
+			if err != nil || d.Injected() != injected || len(d.Steps) != steps || !strings.Contains(fmt.Sprint(d.Steps), want) {
+				t.Errorf("why %s: %+v, %v", key, d.Steps, err)
+			}
+		}
+		why("test.notes.write", false, 4, "infsh integrations connect test --need test.notes.write")
+		why("TEST_ACCESS_TOKEN", false, 4, "test.notes.write gives it, an integration that is declared in version 1")
+		why("TEST_NOTHING", false, 1, "requirements.secrets")
 		c := l.account(t, "ada@provider.example", "test.notes.read")
 		_, err = l.resolve(t, l.owner, "notes")
 		if item := unmet(t, err); item.State != secret.NeedsScopes || !slices.Equal(item.Link.Lacking, []string{"notes.write"}) || !strings.Contains(item.ActionURL(), "account="+c.ID) {
@@ -126,10 +137,8 @@ func TestIntegrationsAreResolved(t *testing.T) {
 		if e := entries.Entries[0]; e.Action != string(team.ResolveApp) || !slices.Contains(e.Versions, audit.KeyVersion{Key: "test.notes.write", Version: 2}) {
 			t.Errorf("the log has %+v", e)
 		}
-		why, err := l.secrets.Why(t.Context(), l.owner, "notes", "", "test.notes.write")
-		if err != nil || !why.Injected() || len(why.Steps) != 5 {
-			t.Errorf("why: %+v, %v", why.Steps, err)
-		}
+		why("test.notes.write", true, 5, "it gives")
+		why("TEST_ACCESS_TOKEN", true, 5, "test.notes.write gives it")
 
 		// Whoever revokes it, or disconnects the account, is obeyed at once.
 		if _, err := l.apps.Revoke(t.Context(), l.owner, found.ID, []string{"test.notes.write"}); err != nil {

@@ -27,7 +27,7 @@ type Run struct {
 	// App is namespace/name, or the name alone for an app in the namespace that
 	// has the team's username.
 	App string
-	// Version is an app version's id; empty for the current one.
+	// Version is an app version's id or number; empty for the current one.
 	Version string
 	// RunID is the runner's name for the run; it stands in the audit log.
 	RunID string

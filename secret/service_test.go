@@ -294,7 +294,7 @@ func TestResolveOfAnAppWithoutSecrets(t *testing.T) {
 }
 
 // The versions of an app never change: a new declaration is a new version, an
-// old one can be asked for, and the same content is the same version (R5).
+// old one can be asked for, by its id or number, and the same content is the same version (R5).
 func TestVersionsOfAnAppArePinned(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.set(t, w.owner, "OPENAI_API_KEY", "sk-1234567890abcdef")
@@ -305,9 +305,16 @@ func TestVersionsOfAnAppArePinned(t *testing.T) {
 		if first.Current.ID == second.Current.ID || second.Current.ID != again.Current.ID || second.Current.Number != 2 {
 			t.Fatalf("versions %+v, %+v, %+v", first.Current, second.Current, again.Current)
 		}
-		resolved, err := w.secrets.Resolve(t.Context(), w.member, secret.Run{App: "acme/app", Version: first.Current.ID})
-		if err != nil || len(resolved.Env) != 1 || resolved.VersionID != first.Current.ID {
-			t.Errorf("the first version resolves to %d keys: %v", len(resolved.Env), err)
+		for version, want := range map[string]app.App{first.Current.ID: first, "1": first, "2": second} {
+			keys := int(want.Current.Number)
+			run := secret.Run{App: "acme/app", Version: version}
+			resolved, err := w.secrets.Resolve(t.Context(), w.member, run)
+			if err != nil || len(resolved.Env) != keys || resolved.VersionID != want.Current.ID {
+				t.Errorf("version %s resolves to %d keys: %v", version, len(resolved.Env), err)
+			}
+			if v, report, err := w.secrets.CheckVersion(t.Context(), w.member, run.App, version); err != nil || v.ID != want.Current.ID || len(report.Items) != keys {
+				t.Errorf("version %s is checked as %s: %v", version, v.ID, err)
+			}
 		}
 		if _, err := w.secrets.Resolve(t.Context(), w.member, secret.Run{App: "acme/app", Version: "no-such-version"}); !errors.Is(err, problem.NotFound) {
 			t.Errorf("a version that does not exist: %v", err)
@@ -619,7 +626,7 @@ func TestRefusedWrites(t *testing.T) {
 func TestAVersionThatCanBeNoneIsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.deploy(t, w.owner, "app")
-		for _, version := range []string{"\x00", "\xff", "v3", "1", strings.Repeat("a", 1<<16)} {
+		for _, version := range []string{"\x00", "\xff", "v3", "2", "01", "-1", strings.Repeat("a", 1<<16)} {
 			run := secret.Run{App: "acme/app", Version: version}
 			before := dbtest.Count(t, w.db, "SELECT count(*) FROM audit_entries WHERE action = 'app.resolve' AND outcome = 'failed' AND reason = 'not_found'")
 			if _, err := w.secrets.Resolve(t.Context(), w.member, run); !errors.Is(err, problem.NotFound) {

@@ -153,7 +153,8 @@ type Reader interface {
 	// version, in one query.
 	Current(ctx context.Context, team string, keys []envvar.Key) ([]Held, error)
 	// AppVersion finds an app by namespace and name, in its current version if
-	// versionID is empty; problem.NotFound if there is none in the team.
+	// versionID is empty, which may be its number too; problem.NotFound if there is
+	// none in the team.
 	AppVersion(ctx context.Context, team, namespace, name, versionID string) (AppVersion, error)
 	// DeclaredKeys returns the keys of the team that an app declares in its
 	// current version or one that waits for approval, or that are bound to one

@@ -3,6 +3,7 @@ package secret
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,10 @@ func (s *Service) Why(ctx context.Context, actor team.Actor, app, versionID, key
 		return d, nil
 	}
 	if d.Item == nil {
+		if d.Item = s.giver(report.Items, key); d.Item != nil {
+			d.Steps = d.Item.givenSteps(v, report, key)
+			return d, nil
+		}
 		if _, err := envvar.ParseKey(key); err != nil {
 			return Decision{}, problem.Invalid("key", "%v", err)
 		}
@@ -90,6 +95,37 @@ func (s *Service) Why(ctx context.Context, actor team.Actor, app, versionID, key
 	}
 	d.Steps = append(d.Item.Steps(v, report.TeamName), runStep(report.Items, key))
 	return d, nil
+}
+
+// giver is the declared integration that gives a name; first of all one that does
+// so now.
+func (s *Service) giver(items []Item, name string) (found *Item) {
+	for i := range items {
+		item := &items[i]
+		if item.Kind != KindIntegration || !s.catalogue.Gives(item.Key, name) {
+			continue
+		}
+		if item.State == Set && slices.Contains(item.Link.Names, name) {
+			return item
+		}
+		if found == nil {
+			found = item
+		}
+	}
+	return found
+}
+
+// givenSteps explains a name that an integration gives.
+func (i Item) givenSteps(v AppVersion, report Report, name string) []Step {
+	steps := i.Steps(v, report.TeamName)
+	steps[0].Text = i.Key + " gives it, an integration that is " + steps[0].Text
+	if i.State == Set && !slices.Contains(i.Link.Names, name) {
+		return append(steps, Step{
+			Name: StepAllowed, Text: fmt.Sprintf("of %s the app receives %s, and not it", i.Key, strings.Join(i.Link.Names, ", ")),
+			Todo: "Name it under “secrets” of the integration in the app's manifest if it is given by " + i.Link.Connection.Name() + ", and run: infsh app deploy",
+		})
+	}
+	return append(steps, runStep(report.Items, i.Key))
 }
 
 // Steps explains the item as one of the version's. All are OK if it is

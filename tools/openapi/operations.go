@@ -40,7 +40,7 @@ var operations = concat([]operation{
 	{route: "POST /api/apps/{id}/grants/list", tag: "Grants", summary: "List which keys the team lets an app have", scope: "apps:read", body: may(struct{}{}), answer: ok(api.Grants{})},
 	{route: "POST /api/apps/{id}/grants/approve", tag: "Grants", summary: "Let an app have keys", about: roleNeeded, scope: "secrets:write", body: need(api.GrantApproval{}), answer: ok(api.GrantDecision{})},
 	{route: "POST /api/apps/{id}/grants/revoke", tag: "Grants", summary: "Take keys away from an app", about: roleNeeded + " The next run does not receive them.", scope: "secrets:write", body: need(api.GrantRevocation{}, "keys"), answer: ok(api.GrantDecision{})},
-	{route: "GET /api/apps/{namespace}/{name}/why/{key}", tag: "Grants", summary: "Explain why an app receives a key or not", scope: "apps:read", query: []parameter{{name: "version", meaning: "The version's id; the current one if left out.", optional: true}}, answer: ok(api.WhyResponse{})},
+	{route: "GET /api/apps/{namespace}/{name}/why/{key}", tag: "Grants", summary: "Explain why an app receives a key or not", scope: "apps:read", query: []parameter{{name: "version", meaning: "The version's id or number; the current one if left out.", optional: true}}, answer: ok(api.WhyResponse{})},
 	notOffered("duplicate"),
 	notOffered("transfer"),
 	notOffered("visibility"),
@@ -98,7 +98,7 @@ var operations = concat([]operation{
 		{route: "POST /internal/v1/token", tag: "Runners", summary: "Exchange a platform's token for a credential that runs one app", about: "RFC 8693. The credential lasts for 15 minutes and may do nothing but resolve, watch and report for that app. Errors have the members of RFC 6749, section 5.2, beside those of a problem. Stands in the team's activity, refusals too where the team trusts the token's issuer.", public: true, body: form(api.TokenRequest{}, "grant_type", "subject_token", "subject_token_type", "audience"), answer: ok(api.TokenResponse{})},
 		{route: "POST /internal/v1/findings", tag: "Runners", summary: "Report what an app printed of its secrets", about: "In counts by key and form, at the end of a run. The keys are ones that the version declares, or INFSH_API_KEY for the runner's own. Stands in the team's activity.", scope: "apps:execute", body: need(api.FindingsReport{}, "app", "findings"), answer: empty()},
 		{route: "GET /internal/v1/watch", tag: "Runners", summary: "Wait for a change of what a run of an app receives", about: "A stream of server-sent events: `ready` with the present state, `changed` with another one. The id of an event names the state and holds no value.", scope: "apps:execute", query: []parameter{
-			{name: "app", meaning: "The app, namespace/name."}, {name: "version", meaning: "The version's id; the current one if left out.", optional: true},
+			{name: "app", meaning: "The app, namespace/name."}, {name: "version", meaning: "The version's id or number; the current one if left out.", optional: true},
 			{name: "seconds", meaning: "How long the stream lasts at most.", optional: true},
 		}, answer: stream("text/event-stream")},
 
@@ -113,6 +113,12 @@ func notOffered(what string) operation {
 	return operation{route: "POST /api/apps/{id}/" + what, tag: "Apps", summary: "Not offered: " + what, about: "501: an app belongs to its team, and is registered here for its secrets alone.", scope: "apps:read", body: may(api.NotOfferedBody{}), answer: never()}
 }
 
+var setupQuery = []parameter{
+	{name: "provider", meaning: "Only what this provider has.", optional: true},
+	{name: "type", meaning: "Only what is connected in this way.", optional: true},
+	{name: "field", meaning: "A field of the form, KEY=TEXT, that the commands in setup are to be for; may be given several times, and with provider and type alone.", optional: true},
+}
+
 func integrations(base, about string) []operation {
 	say := func(text string) string {
 		if about == "" {
@@ -123,7 +129,7 @@ func integrations(base, about string) []operation {
 	return []operation{
 		{route: "POST " + base + "/list", tag: "Integrations", summary: "List integrations", about: say("The accounts that the team has connected. No token is in it."), scope: "integrations:read", list: true, answer: ok(api.List[api.Integration]{})},
 		{route: "GET " + base + "/available", tag: "Integrations", summary: "List what can be connected", about: say("The same as configs."), scope: "integrations:read", answer: ok([]api.IntegrationConfig{})},
-		{route: "GET " + base + "/configs", tag: "Integrations", summary: "List what can be connected, and how", about: about, scope: "integrations:read", answer: ok([]api.IntegrationConfig{})},
+		{route: "GET " + base + "/configs", tag: "Integrations", summary: "List what can be connected, and how", about: about, scope: "integrations:read", query: setupQuery, answer: ok([]api.IntegrationConfig{})},
 		{route: "GET " + base + "/capabilities", tag: "Integrations", summary: "List what apps may declare", about: about, scope: "integrations:read", answer: ok([]api.Capability{})},
 		{route: "POST " + base + "/check", tag: "Integrations", summary: "Whether the team satisfies requirements", about: about, scope: "apps:read", body: need(api.IntegrationsCheckRequest{}), answer: ok(api.IntegrationsCheckResponse{})},
 		{route: "POST " + base, tag: "Integrations", summary: "Connect an integration", about: say("Of the type oauth it answers 200 with the address to which a person goes, and 412 while the team has no client at the provider. A key or a service account is stored once the provider has accepted it, and answered with 201. Needs the role owner or admin."),
