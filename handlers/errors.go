@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"infsh/api"
 	"infsh/problem"
@@ -205,12 +207,16 @@ func fieldErrors(err error) (views.FieldErrors, bool) {
 	return out, true
 }
 
-// sentence makes an error string, lower case by Go's custom, a sentence.
+// sentence makes an error string, lower case by Go's custom, a sentence. A name or
+// an address that it begins with stays as it is.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, "_/@=") {
+		first, n := utf8.DecodeRuneInString(s)
+		s = string(unicode.ToUpper(first)) + s[n:]
+	}
 	if !strings.HasSuffix(s, ".") {
 		s += "."
 	}
