@@ -63,6 +63,8 @@ func plainSettings(t *testing.T, browser context.Context) {
 		t.Errorf("a refused condition answered %d", status)
 	}
 	p.errorAt("#trust-conditions", "at the end")
+	p.until("the focus is where the error is", `document.activeElement.id === "trust-conditions" && scrollY > 0`)
+	p.see(testid("refused"), "Conditions")
 	p.fill("#trust-repository", "acme/agent")
 	p.follow(testid("trust-form") + " " + testid("save"))
 	p.see(testid("flash"), "deploy is trusted now.")

@@ -1,5 +1,10 @@
 package views
 
+import (
+	"maps"
+	"slices"
+)
+
 // Trusts lists the issuers whose tokens runners may exchange for credentials.
 type Trusts struct {
 	Rows    []TrustRow
@@ -50,4 +55,62 @@ var TrustPresets = []struct{ Name, Label string }{
 }
 
 // trustOrder is the order of the form's fields.
-var trustOrder = []string{"name", "repository", "branch", "environment", "issuer", "project", "ref", "namespace", "service_account", "conditions", "jwks", "audience"}
+var trustOrder = []struct{ name, label string }{
+	{"name", "Name"}, {"repository", "Repository"}, {"branch", "Branch"}, {"environment", "Environment"}, {"issuer", "Issuer"}, {"project", "Project"}, {"ref", "Branch or tag"},
+	{"namespace", "Namespace"}, {"service_account", "Service account"}, {"conditions", "Conditions"}, {"jwks", "Keys of the issuer"}, {"audience", "Audience"}, {"apps", "Apps that may be run"},
+}
+
+// shows reports whether the platform's form has a field.
+func (f TrustForm) shows(name string) bool {
+	switch name {
+	case "name", "audience", "apps":
+		return true
+	case "conditions":
+		return f.Preset == "other" || f.Conditions != "" || f.Errors.Has(name)
+	case "jwks":
+		return f.Preset == "kubernetes" || f.Preset == "other"
+	}
+	var own []string
+	switch f.Preset {
+	case "github":
+		own = []string{"repository", "branch", "environment"}
+	case "gitlab":
+		own = []string{"issuer", "project", "ref"}
+	case "kubernetes":
+		own = []string{"issuer", "namespace", "service_account"}
+	default:
+		own = []string{"issuer"}
+	}
+	return slices.Contains(own, name)
+}
+
+// refusedField is an error, and the id of what it is about if the form shows that.
+type refusedField struct{ ID, Label, Message string }
+
+// refused lists the errors in the form's order, and after them what is at none of
+// its fields.
+func (f TrustForm) refused() (out []refusedField) {
+	at := map[string]bool{}
+	for _, field := range trustOrder {
+		if f.Errors.Has(field.name) && f.shows(field.name) {
+			at[field.name] = true
+			out = append(out, refusedField{ID: "trust-" + field.name, Label: field.label})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Errors)) {
+		if !at[name] {
+			out = append(out, refusedField{Message: f.Errors[name]})
+		}
+	}
+	return out
+}
+
+// focus is the first field that was refused, or empty.
+func (f TrustForm) focus() string {
+	for _, field := range trustOrder {
+		if f.Errors.Has(field.name) && f.shows(field.name) {
+			return field.name
+		}
+	}
+	return ""
+}
