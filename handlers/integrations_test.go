@@ -285,8 +285,21 @@ func TestFederationOnThePage(t *testing.T) {
 	if said := card.Find("[data-testid=connect-form]").Text(); res.Code != http.StatusUnprocessableEntity || !strings.Contains(said, "The issuer is to be "+origin) {
 		t.Errorf("refused: %d %s", res.Code, said)
 	}
-	if res, _ := form("connect", "pool", "a/b"); res.Code != http.StatusUnprocessableEntity {
-		t.Errorf("a pool with a slash: %d", res.Code)
+	w.outside.Fail(http.StatusBadGateway)
+	res, card = form("connect", "pool", "pool-of-ours")
+	w.outside.Fail(0)
+	if value, _ := card.Find("input[name=field_pool]").Last().Attr("value"); res.Code != http.StatusServiceUnavailable || res.Header().Get("Retry-After") == "" || value != "pool-of-ours" ||
+		!strings.Contains(card.Find("[data-testid=form-error][autofocus]").Text(), "try again") {
+		t.Errorf("out of order: %d %s", res.Code, card.Text())
+	}
+	for _, do := range []string{"connect", "commands"} {
+		res, card := form(do, "pool", "a/b")
+		if res.Code != http.StatusUnprocessableEntity || card.Find("input[name=field_pool][aria-invalid=true][autofocus]").Length() != 1 {
+			t.Errorf("%s with a pool with a slash: %d", do, res.Code)
+		}
+		if setup := card.Find("[data-testid=setup]").Text(); !strings.Contains(setup, "cloud trust POOL/infsh ") {
+			t.Errorf("%s: the commands are for another pool: %s", do, setup)
+		}
 	}
 	var configs []api.IntegrationConfig
 	w.call("full", "GET", "/api/integrations/configs", "", &configs)

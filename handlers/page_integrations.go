@@ -179,6 +179,9 @@ func (s *server) showIntegration(w http.ResponseWriter, r *http.Request, session
 			model.Need = "An app declares " + key + ": " + capability.Words + "."
 		}
 	}
+	for _, key := range r.PostForm["capability"] {
+		need[key] = true // a refused form comes back as it was sent
+	}
 	for _, one := range wanted {
 		if one.item.Link.Provider == provider.ID && len(q["need"]) == 0 && one.item.State != secret.Set {
 			need[one.item.Key] = true
@@ -219,7 +222,7 @@ func (s *server) showIntegration(w http.ResponseWriter, r *http.Request, session
 				}
 			}
 			form.Choices = tick(form.Choices)
-			form.Scopes = q["scope"]
+			form.Scopes = append(q["scope"], r.PostForm["scope"]...)
 		}
 		if k.Type == integration.Federation {
 			if form.Setup, err = s.setupView(r, session, k, shown.kind == form.Type); err != nil {
@@ -270,7 +273,9 @@ func (s *server) integrationForm(w http.ResponseWriter, r *http.Request, session
 			f = flash{kind: flashLinked, subject: made.Name()}
 		}
 	case "commands":
-		return s.showIntegration(w, r, session, http.StatusOK, shown)
+		if err = s.Integrations.Catalogue().Check(id, integration.Type(kind), fields); err == nil {
+			return s.showIntegration(w, r, session, http.StatusOK, shown)
+		}
 	case "keys":
 		if err = s.Integrations.MakeKeys(ctx, session.Actor); err == nil {
 			return s.showIntegration(w, r, session, http.StatusOK, shown)
@@ -284,12 +289,20 @@ func (s *server) integrationForm(w http.ResponseWriter, r *http.Request, session
 		return problem.Invalid("do", "it must be client, begin, connect, commands, keys or primary")
 	}
 	if err != nil {
+		status := http.StatusUnprocessableEntity
 		wrong, ok := fieldErrors(err)
+		var later *problem.Error
+		if !ok && slices.Contains([]string{"client", "begin", "connect"}, form.Get("do")) && errors.As(err, &later) && later.Code == problem.Unavailable {
+			// What says to try again leaves the form to do it with.
+			status, wrong, ok = statuses[later.Code], views.FieldErrors{"": later.Detail}, true
+			s.logFailure(r, later, status)
+			setRetryAfter(w, later)
+		}
 		if !ok {
 			return err
 		}
 		shown.errors = wrong
-		return s.showIntegration(w, r, session, http.StatusUnprocessableEntity, shown)
+		return s.showIntegration(w, r, session, status, shown)
 	}
 	s.leaveFlash(w, f)
 	redirect(w, r, to)

@@ -73,7 +73,7 @@ func (s *Service) Setup(ctx context.Context, actor team.Actor, k *Kind, typed ma
 		switch text := v.Reveal(); {
 		case f.fits(text):
 			values[f.Key] = text
-		case f.Default != "":
+		case text == "" && f.Default != "":
 			values[f.Key] = f.Default
 		case !f.Optional:
 			values[f.Key] = strings.ToUpper(f.Key)
@@ -89,6 +89,21 @@ func (s *Service) Setup(ctx context.Context, actor team.Actor, k *Kind, typed ma
 	}
 	out.Upload, _ = fill(k.upload, values, noEscape)
 	return out, nil
+}
+
+// Check says of what was typed what Connect would refuse without asking the
+// provider.
+func (c *Catalogue) Check(provider string, t Type, typed map[string]redact.Value) error {
+	p, ok := c.Provider(provider)
+	if !ok {
+		return unknownProvider()
+	}
+	k, ok := p.Kind(t)
+	if !ok {
+		return problem.Invalid("type", "%s is not connected by it", p.Name)
+	}
+	_, err := k.check(typed)
+	return err
 }
 
 // told are what each text of the catalogue may name besides the form's fields.

@@ -275,7 +275,8 @@ func TestFederationIsRenewed(t *testing.T) {
 	})
 }
 
-// A person is told what to set, with what they typed where that fits.
+// A person is told what to set, with what they typed where that fits, and never
+// with another name in its place.
 func TestSetup(t *testing.T) {
 	t.Parallel()
 	eachFederating(t, func(t *testing.T, w *federating) {
@@ -288,7 +289,7 @@ func TestSetup(t *testing.T) {
 			t.Errorf("nothing typed: %+v, %v", got, err)
 		}
 		got, err = w.Setup(t.Context(), w.owner, k, form("pool", "other-pool", "provider", "x'; rm -rf /", "service_account", "a@b.c"))
-		if err != nil || len(got.Steps) != 2 || !strings.HasPrefix(got.Steps[0].Text, "cloud trust other-pool/infsh ") || got.Steps[1].Text != "cloud bind a@b.c "+subject || got.Upload != "cloud upload other-pool/infsh jwks.json" {
+		if err != nil || len(got.Steps) != 2 || !strings.HasPrefix(got.Steps[0].Text, "cloud trust other-pool/PROVIDER ") || got.Steps[1].Text != "cloud bind a@b.c "+subject || got.Upload != "cloud upload other-pool/PROVIDER jwks.json" {
 			t.Errorf("typed: %+v, %v", got, err)
 		}
 		if err := w.MakeKeys(t.Context(), w.member); !errors.Is(err, problem.TeamRoleRequired) {
