@@ -178,6 +178,9 @@ into a pod is the same after a container has started again.`,
 			}
 			p.notef("Tokens of %s may now run %s where %s.", inert(made.Issuer), inert(strings.Join(made.Apps, ", ")), inert(conditionWords(made.Conditions)))
 			p.notef("They must be for the audience %s.", inert(made.Audience))
+			for _, line := range p.nextSteps(made, in.Apps[0]) {
+				p.notef("%s", inert(line))
+			}
 			return nil
 		},
 	}
@@ -197,6 +200,25 @@ into a pod is the same after a container has started again.`,
 	f.BoolVar(&reuse, "reuse", false, "a token may be exchanged again until it ends")
 	f.BoolVar(&once, "once", false, "each token counts once, with --kubernetes too")
 	return cmd
+}
+
+// nextSteps say what the platform needs to have for a run by the trust.
+func (p *program) nextSteps(made api.Trust, app string) []string {
+	lines := []string{"There, set INFSH_URL=" + p.serverURL()}
+	switch made.Preset {
+	case "github":
+		lines = append(lines, "In the workflow: permissions: { id-token: write, contents: read }")
+	case "gitlab":
+		lines = append(lines, "In the job: id_tokens: { INFSH_ID_TOKEN: { aud: "+made.Audience+" } }")
+	case "kubernetes":
+		lines = append(lines, "In the pod: a projected serviceAccountToken for that audience, at "+projectedToken)
+	default:
+		lines = append(lines, "Hand the token over in INFSH_ID_TOKEN, or in the file that INFSH_ID_TOKEN_FILE names.")
+	}
+	if here, err := api.NormalizeURL(p.serverURL()); err == nil && made.Preset == "github" && made.Audience != here {
+		lines = append(lines, "And set INFSH_ID_TOKEN_AUDIENCE="+made.Audience)
+	}
+	return append(lines, "Then: infsh run --app "+app+" -- COMMAND")
 }
 
 func parseCondition(text string) (api.TrustCondition, bool) {

@@ -23,3 +23,11 @@ func TestTrustAddIsHeldAgainstItsUsage(t *testing.T) {
 		w.run(append([]string{"trust", "add"}, c.args...)...).want(t, ExitUsage, c.want)
 	}
 }
+
+// What is to be done at the platform follows what was made.
+func TestTrustAddSaysWhatToDoThere(t *testing.T) {
+	for preset, want := range map[string]string{"github": "INFSH_ID_TOKEN_AUDIENCE=https://infsh.example", "gitlab": "INFSH_ID_TOKEN: { aud: https://infsh.example }"} {
+		w := newWorld(t, serve(t, routes{"POST /api/trusts": `201 {"name":"x","preset":"` + preset + `","issuer":"https://issuer.example","audience":"https://infsh.example","apps":["acme/app"],"conditions":[]}`}))
+		w.run("trust", "add", "x", "--app", "acme/app", "--"+preset, "acme/app").want(t, ExitOK, want, "infsh run --app acme/app -- COMMAND", "INFSH_URL="+w.env["INFSH_URL"])
+	}
+}
