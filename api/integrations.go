@@ -69,6 +69,8 @@ type IntegrationConfig struct {
 	// Upload is the command that gives the provider the public keys, where it can't
 	// fetch them.
 	Upload string `json:"upload,omitempty"`
+	// Command connects it on the command line.
+	Command string `json:"command"`
 	// Env are the names that an app receives.
 	Env        []string     `json:"env"`
 	Credential *Integration `json:"credential,omitempty"`

@@ -176,8 +176,8 @@ func (p *program) todo(check api.CheckResponse) []string {
 				lines = append(lines, "  "+command)
 			}
 		case api.StateNotConnected, api.StateNeedsScopes, api.StateLapsed:
-			if connectLike().MatchString(item.Command) {
-				lines = append(lines, "  "+item.Command)
+			if command := safeCommand(item.Command); command != "" {
+				lines = append(lines, "  "+command)
 			}
 		case api.StateWaiting, api.StateRevoked:
 			lines = append(lines, "  infsh app approve "+check.App+" "+item.Key)
@@ -197,6 +197,14 @@ func (p *program) todo(check api.CheckResponse) []string {
 var connectLike = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^infsh integrations connect [a-z0-9_-]+( --(type|need|field) [A-Za-z0-9._=-]+)*( < key\.json)?$`)
 })
+
+// safeCommand is such a command, and empty for anything else.
+func safeCommand(given string) string {
+	if !connectLike().MatchString(given) {
+		return ""
+	}
+	return given
+}
 
 func whatIsWrong(item api.CheckItem) string {
 	switch {

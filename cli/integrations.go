@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -189,7 +190,7 @@ client ID have to be connected again.`,
 				return c.Provider == args[0] && c.Type == api.IntegrationOAuth
 			})
 			if other := slices.IndexFunc(all, func(c api.IntegrationConfig) bool { return c.Provider == args[0] }); i < 0 && other >= 0 {
-				return Usage("%s is connected without a client: %s", inert(args[0]), connectCommand(all[other]))
+				return Usage("%s is connected without a client: %s", inert(args[0]), safeCommand(all[other].Command))
 			}
 			if i < 0 {
 				return fail(ExitNotFound, "No provider "+inert(args[0])+" is connected by OAuth.", "What can be connected: infsh integrations list --available")
@@ -203,7 +204,7 @@ client ID have to be connected again.`,
 			if err != nil {
 				return err
 			}
-			p.notef("Set the client of %s: %s. Now connect an account: %s", inert(all[i].ShortName), inert(made.ClientID), connectCommand(all[i]))
+			p.notef("Set the client of %s: %s. Now connect an account: %s", inert(all[i].ShortName), inert(made.ClientID), cmp.Or(safeCommand(all[i].Command), "infsh integrations connect "+inert(made.Provider)))
 			return nil
 		},
 	}
@@ -478,22 +479,4 @@ func (p *program) only(ctx context.Context, s *session, name string) (api.Integr
 		return found[0], nil
 	}
 	return api.Integration{}, fail(ExitFailure, fmt.Sprintf("The team has %d accounts there. Name one by its id; `infsh integrations list` shows them.", len(found)))
-}
-
-// connectCommand connects in a way, with what its form needs.
-func connectCommand(c api.IntegrationConfig) string {
-	out := "infsh integrations connect " + inert(c.Provider)
-	first := 0
-	if c.Type != api.IntegrationOAuth {
-		out += " --type " + inert(c.Type)
-	}
-	if c.Type == api.IntegrationAPIKey || c.Type == api.IntegrationServiceAccount {
-		first = 1 // It is asked for.
-	}
-	for i, f := range c.SecretFields {
-		if i >= first && !f.Optional && f.Default == "" {
-			out += " --field " + inert(f.Key) + "=" + inert(strings.ToUpper(f.Key))
-		}
-	}
-	return out
 }

@@ -15,11 +15,11 @@ const integrationsListed = `{"items":[
 const integrationConfigs = `[
 	{"slug":"google-oauth","provider":"google","type":"oauth","name":"Google: Google account","available":false},
 	{"slug":"google-service_account","provider":"google","type":"service_account","name":"Google: Service account","available":true},
-	{"slug":"x-oauth","provider":"x","type":"oauth","name":"X: X account","short_name":"X","redirect_url":"https://infsh.example/settings/integrations/callback","available":true},
+	{"slug":"x-oauth","provider":"x","type":"oauth","name":"X: X account","short_name":"X","redirect_url":"https://infsh.example/settings/integrations/callback","available":true,"command":"infsh integrations connect x"},
 	{"slug":"gcp-workload_identity","provider":"gcp","type":"workload_identity","name":"Google Cloud: Workload identity federation","short_name":"Google Cloud","available":true,
 		"issuer":"https://infsh.example","subject":"team:1-2","setup":[{"label":"Trust it","text":"gcloud trust \\\n  --issuer=https://infsh.example"}],
 		"secret_fields":[{"key":"project_number","label":"Project number"},{"key":"pool","label":"Pool","default":"infsh"},{"key":"account","label":"Account","optional":true}]},
-	{"slug":"discord-api_key","provider":"discord","type":"api_key","name":"Discord: Bot token","available":true,"secret_fields":[{"key":"bot_token","sensitive":true},{"key":"guild"}]}]`
+	{"slug":"discord-api_key","provider":"discord","type":"api_key","name":"Discord: Bot token","available":true,"command":"infsh integrations connect discord --type api_key --field guild=GUILD"}]`
 
 // integrationsServer answers as the server does, and keeps what it receives.
 func integrationsServer(t *testing.T) (http.Handler, map[string]map[string]any) {

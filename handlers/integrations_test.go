@@ -305,7 +305,7 @@ func TestFederationOnThePage(t *testing.T) {
 	w.call("full", "GET", "/api/integrations/configs", "", &configs)
 	told := false
 	for _, c := range configs {
-		told = told || c.Type == api.IntegrationFederation && c.Issuer == origin && c.Subject == subject && len(c.Setup) > 0
+		told = told || c.Type == api.IntegrationFederation && c.Command == "infsh integrations connect test --type workload_identity --field project_number=PROJECT_NUMBER" && c.Issuer == origin && c.Subject == subject && len(c.Setup) > 0
 	}
 	if !told {
 		t.Error("the API does not say what to set")

@@ -17,13 +17,15 @@ func (c *Catalogue) Command(key string, by Type) string {
 			if key != p.ID { // The provider's mere name asks for nothing in particular.
 				need = key
 			}
-			return p.command(k, need)
+			return p.Command(k, need)
 		}
 	}
 	return ""
 }
 
-func (p *Provider) command(k *Kind, need string) string {
+// Command is the command line that connects the provider in a way, for a
+// capability if one is named.
+func (p *Provider) Command(k *Kind, need string) string {
 	out := "infsh integrations connect " + p.ID
 	switch {
 	case k.Type != OAuth:

@@ -246,11 +246,10 @@ func (s *Service) explain(ctx context.Context, r Reader, actor team.Actor, items
 }
 
 func unknownApp(run Run, actor team.Actor) error {
-	what := "app " + run.App
 	if run.Version != "" {
-		what = "that version of app " + run.App
+		return problem.New(problem.NotFound, "Not found: that version of app %[1]s is not registered in team %[2]s. `infsh app versions %[1]s` lists those that are; check that this is the right team.", run.App, actor.TeamName())
 	}
-	return problem.New(problem.NotFound, "Not found: %s is not registered in team %s. Register it with `infsh app deploy`, and check that this is the right team.", what, actor.TeamName())
+	return problem.New(problem.NotFound, "Not found: app %s is not registered in team %s. Register it with `infsh app deploy`, and check that this is the right team.", run.App, actor.TeamName())
 }
 
 var slugPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`) })
