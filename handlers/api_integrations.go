@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -86,7 +87,7 @@ func (s *server) integrationConfigs(w http.ResponseWriter, r *http.Request, acto
 			}
 			config := api.IntegrationConfig{
 				Slug: p.ID + "-" + string(k.Type), Provider: p.ID, Type: string(k.Type), Name: p.Name + ": " + k.Name, ShortName: p.Name, Description: p.About,
-				HowItWorks: k.Steps, DocsURL: p.Docs, SecretFields: []api.IntegrationField{}, AllowsBYOK: true, Available: true, Grant: k.Gives(), Command: p.Command(k, ""), Env: k.Names(),
+				HowItWorks: k.Steps, DocsURL: cmp.Or(k.Docs, p.Docs), SecretFields: []api.IntegrationField{}, AllowsBYOK: true, Available: true, Grant: k.Gives(), Command: p.Command(k, ""), Env: k.Names(),
 			}
 			if k.Type == integration.OAuth {
 				config.RedirectURL, config.Available = s.Integrations.RedirectURL(), ready[p.ID]

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -170,7 +171,7 @@ func (s *server) showIntegration(w http.ResponseWriter, r *http.Request, session
 	}
 	q := r.URL.Query()
 	model := views.IntegrationDetail{
-		ID: provider.ID, Name: provider.Name, About: provider.About, Docs: provider.Docs, CanEdit: session.Actor.Can(team.ConnectIntegration), RedirectURL: s.Integrations.RedirectURL(),
+		ID: provider.ID, Name: provider.Name, About: provider.About, CanEdit: session.Actor.Can(team.ConnectIntegration), RedirectURL: s.Integrations.RedirectURL(),
 	}
 	need := map[string]bool{}
 	for _, key := range q["need"] {
@@ -201,7 +202,7 @@ func (s *server) showIntegration(w http.ResponseWriter, r *http.Request, session
 		}
 	}
 	for _, k := range provider.Kinds {
-		form := views.KindForm{Type: string(k.Type), Name: k.Name, Steps: k.Steps, OAuth: k.Type == integration.OAuth, Host: k.Host()}
+		form := views.KindForm{Type: string(k.Type), Name: k.Name, Docs: cmp.Or(k.Docs, provider.Docs), Steps: k.Steps, OAuth: k.Type == integration.OAuth, Host: k.Host()}
 		for _, c := range clients {
 			if c.Provider == provider.ID && form.OAuth {
 				form.ClientID = c.ClientID

@@ -47,6 +47,8 @@ type Provider struct {
 type Kind struct {
 	Type Type
 	Name string
+	// Docs is where that begins; that of the provider if it is empty.
+	Docs string
 	// Steps are what a person does at the provider.
 	Steps []string
 	// Fields are what a form asks for, besides the client of OAuth.

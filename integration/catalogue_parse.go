@@ -59,6 +59,7 @@ type (
 	kindFile struct {
 		Type           Type              `yaml:"type"`
 		Name           string            `yaml:"name"`
+		Docs           string            `yaml:"docs"`
 		Steps          []string          `yaml:"steps"`
 		Named          bool              `yaml:"named"`
 		Authorize      string            `yaml:"authorize"`
@@ -223,7 +224,7 @@ func (f providerFile) provider(id string) (*Provider, error) {
 
 func (f kindFile) kind(where network) (*Kind, error) {
 	k := &Kind{
-		Type: f.Type, Name: f.Name, Steps: f.Steps, named: f.Named, authorize: f.Authorize, token: f.Token, revoke: f.Revoke, issuer: f.Issuer, issuerRequired: f.IssuerRequired,
+		Type: f.Type, Name: f.Name, Docs: f.Docs, Steps: f.Steps, named: f.Named, authorize: f.Authorize, token: f.Token, revoke: f.Revoke, issuer: f.Issuer, issuerRequired: f.IssuerRequired,
 		clientAuth: cmp.Or(f.ClientAuth, "header"), params: f.Params, always: f.Always, scopes: f.Scopes, separator: cmp.Or(f.Separator, " "), lifetime: f.Lifetime,
 		account: account{url: f.Account.URL, scheme: cmp.Or(f.Account.Scheme, "Bearer"), id: f.Account.ID, name: f.Account.Name}, env: map[string]source{},
 	}
@@ -253,6 +254,11 @@ func (f kindFile) kind(where network) (*Kind, error) {
 	}
 	if f.Name == "" || len(f.Steps) == 0 {
 		err = errors.Join(err, errors.New("name and steps are needed, which say to a person how it is connected"))
+	}
+	if f.Docs != "" {
+		if docsErr := checkURL(f.Docs, public); docsErr != nil {
+			err = errors.Join(err, fmt.Errorf("docs: %w", docsErr))
+		}
 	}
 	if k.clientAuth != "header" && k.clientAuth != "body" {
 		err = errors.Join(err, errors.New("client_auth is header or body"))

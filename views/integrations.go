@@ -44,8 +44,8 @@ type ProviderCard struct {
 
 // IntegrationDetail is one provider: its accounts, and how one is connected.
 type IntegrationDetail struct {
-	ID, Name, About, Docs string
-	CanEdit               bool
+	ID, Name, About string
+	CanEdit         bool
 	// RedirectURL is what is registered at the provider.
 	RedirectURL string
 	// Need is what an app asked for that led here.
@@ -57,8 +57,10 @@ type IntegrationDetail struct {
 // KindForm is a way to connect an account.
 type KindForm struct {
 	Type, Name string
-	Steps      []string
-	OAuth      bool
+	// Docs is where the steps begin.
+	Docs  string
+	Steps []string
+	OAuth bool
 	// ClientID is that of the team's client, empty while there is none.
 	ClientID string
 	// Host is where a person is led.

@@ -592,11 +592,11 @@ func sampleIntegrations() Integrations {
 
 func sampleIntegration(canEdit bool) IntegrationDetail {
 	return IntegrationDetail{
-		ID: "google", Name: "Google", About: "Gmail, Calendar and Drive.", Docs: "https://console.cloud.google.com/apis/credentials", CanEdit: canEdit,
+		ID: "google", Name: "Google", About: "Gmail, Calendar and Drive.", CanEdit: canEdit,
 		RedirectURL: "https://infsh.example.com/settings/integrations/callback", Need: "An app declares google.drive.", Accounts: sampleAccounts()[:2],
 		Kinds: []KindForm{
 			{
-				Type: "oauth", Name: "Google account", Steps: []string{"Make a client.", hostile}, OAuth: true, ClientID: "123.apps.googleusercontent.com", Host: "accounts.google.com",
+				Type: "oauth", Name: "Google account", Docs: "https://console.cloud.google.com/apis/credentials", Steps: []string{"Make a client.", hostile}, OAuth: true, ClientID: "123.apps.googleusercontent.com", Host: "accounts.google.com",
 				Fields: []KindField{{Key: "project_number", Label: "Project number", Placeholder: "123456789012", Value: hostile}}, Scopes: []string{hostile},
 				Choices: []CapabilityChoice{{Key: "google.sheets", Words: "See and change your spreadsheets"}}, ClientErrors: FieldErrors{"client_secret": "Copy it again."},
 			},
