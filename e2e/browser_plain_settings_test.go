@@ -57,7 +57,8 @@ func plainSettings(t *testing.T, browser context.Context) {
 	s.deployApp(owner, "agent", "")
 	p.visit("/settings/runners")
 	p.fill("#trust-name", "deploy")
-	p.fill("#trust-repository", "acme/*x")
+	p.fill("#trust-repository", "acme/agent")
+	p.fill("#trust-branch", "ma*n")
 	p.click(`[id="trust-app-acme/agent"]`)
 	if status := p.follow(testid("trust-form") + " " + testid("save")); status != http.StatusUnprocessableEntity {
 		t.Errorf("a refused condition answered %d", status)
@@ -65,7 +66,7 @@ func plainSettings(t *testing.T, browser context.Context) {
 	p.errorAt("#trust-conditions", "at the end")
 	p.until("the focus is where the error is", `document.activeElement.id === "trust-conditions" && scrollY > 0`)
 	p.see(testid("refused"), "Conditions")
-	p.fill("#trust-repository", "acme/agent")
+	p.fill("#trust-branch", "main")
 	p.follow(testid("trust-form") + " " + testid("save"))
 	p.see(testid("flash"), "deploy is trusted now.")
 	p.see(testid("trust-row"), "repository = acme/agent")
