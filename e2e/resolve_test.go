@@ -131,9 +131,13 @@ func TestResolveOfAPinnedVersion(t *testing.T) {
 	if _, again := w.deploy(w.ada.APIKey, "summarizer", "OPENAI_API_KEY"); again != first {
 		t.Errorf("R5 the same content is version %s, want %s", again, first)
 	}
+	// Its number within the app names it, too.
+	if got := resolve("1"); got.Version != first {
+		t.Errorf("R5 version 1 is %s, want %s", got.Version, first)
+	}
 	// A version belongs to its app.
 	_, other := w.deploy(w.ada.APIKey, "painter", "HF_TOKEN")
-	for _, version := range []string{other, "00000000-0000-4000-8000-000000000000", "1", "latest", "' OR 1=1 --", first + "\n"} {
+	for _, version := range []string{other, "00000000-0000-4000-8000-000000000000", "3", "01", "latest", "' OR 1=1 --", first + "\n"} {
 		w.want(http.StatusNotFound, runner, "POST", "/internal/v1/resolve", map[string]any{"app": "acme/summarizer", "version": version})
 	}
 }
