@@ -25,7 +25,8 @@ every 90 days.
 The next key, which is published already, signs from now on, or as soon as it has
 been published for 48 hours. The one before stays published for a day.
 
-With --compromised all keys are dropped at once, and new ones sign: for when
+With --compromised all keys are dropped at once, and new ones sign; verifiers forget
+the old ones when the keys that they keep in memory have had their time: for when
 somebody may know them. Where the public keys were uploaded by hand, upload the
 new ones; until then no token is accepted there.`,
 		Args: cli.NoArgs,

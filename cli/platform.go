@@ -110,30 +110,47 @@ func (p *program) askGitHub(ctx context.Context) (redact.Value, []redact.Value, 
 	q := address.Query()
 	q.Set("audience", audience)
 	address.RawQuery = q.Encode()
+	for pause := time.Second; ; pause *= 2 {
+		status, body := p.get(ctx, address.String(), asking)
+		var answer struct{ Value api.Plaintext }
+		switch {
+		case status == http.StatusOK && json.Unmarshal(body, &answer) == nil && answer.Value.Len() > 0:
+			return answer.Value.Value, []redact.Value{asking}, nil
+		case status == http.StatusOK:
+			return fails("its answer could not be read")
+		case status != 0 && status != http.StatusTooManyRequests && status < 500:
+			return fails(fmt.Sprintf("it answered %d; does the job have the permission id-token: write?", status))
+		}
+		if pause > 4*time.Second || p.sleep(ctx, pause) != nil {
+			if status == 0 {
+				return fails("it can't be reached")
+			}
+			return fails(fmt.Sprintf("it answered %d", status))
+		}
+	}
+}
+
+// get asks an address; the status is 0 where no answer came.
+func (p *program) get(ctx context.Context, address string, bearer redact.Value) (status int, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return fails(githubURL + " is no https address")
+		return 0, nil
 	}
-	r.Header.Set("Authorization", "Bearer "+asking.Reveal())
+	r.Header.Set("Authorization", "Bearer "+bearer.Reveal())
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", "infsh/"+p.Version)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(r)
 	if err != nil {
-		return fails("it can't be reached")
+		return 0, nil
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fails(fmt.Sprintf("it answered %d; does the job have the permission id-token: write?", resp.StatusCode))
+	if body, err = io.ReadAll(io.LimitReader(resp.Body, 4*maxIDToken)); err != nil {
+		return 0, nil
 	}
-	var answer struct{ Value api.Plaintext }
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxIDToken))
-	if err != nil || json.Unmarshal(body, &answer) != nil || answer.Value.Len() == 0 {
-		return fails("its answer could not be read")
-	}
-	return answer.Value.Value, []redact.Value{asking}, nil
+	return resp.StatusCode, body
 }
 
 func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
@@ -156,6 +173,10 @@ func (p *program) connectFor(ctx context.Context, request api.ResolveRequest) (*
 // exchange makes a session of the platform's token, which gets itself another
 // credential when the one that it has is over.
 func (p *program) exchange(ctx context.Context, from *platform, request api.ResolveRequest) (*session, error) {
+	if p.env("INFSH_URL") == "" {
+		// On this machine's port, where a server is by default, may be anything in a pod.
+		return nil, &usageError{msg: "INFSH_URL is not set: the platform's token goes to no server that was not named"}
+	}
 	team := p.team
 	if team == "" {
 		team = p.env("INFSH_TEAM")

@@ -190,7 +190,7 @@ into a pod is the same after a container has started again.`,
 	f.StringVar(&branch, "branch", "", "with --github: on this branch alone")
 	f.StringVar(&environ, "environment", "", "with --github: in this environment alone")
 	f.StringVar(&gitlab, "gitlab", "", "GitLab jobs of this project, group/name or its number")
-	f.StringVar(&ref, "ref", "", "with --gitlab: of this branch or tag alone")
+	f.StringVar(&ref, "ref", "", "with --gitlab: of this branch alone, or refs/tags/NAME of this tag")
 	f.BoolVar(&protected, "protected", false, "with --gitlab: of protected branches and tags alone")
 	f.StringVar(&kubernetes, "kubernetes", "", "this service account, namespace/account")
 	f.StringVar(&in.Issuer, "issuer", "", "the iss of the tokens, to the letter (default that of GitHub or gitlab.com)")

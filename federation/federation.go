@@ -139,8 +139,8 @@ func (g Guard) checkIssuer(issuer string, given bool) error {
 
 // checkJWKS takes public keys alone: a private one has no business here.
 func checkJWKS(text string) error {
-	if len(text) > maxJWKS {
-		return fmt.Errorf("the keys have more than %d bytes", maxJWKS)
+	if len(text) > maxJWKS || !utf8.ValidString(text) {
+		return fmt.Errorf("the keys are text in UTF-8 of at most %d bytes", maxJWKS)
 	}
 	if hasPrivateKey(text) {
 		return fmt.Errorf("this has private keys; paste what the issuer publishes, and replace these keys, since they were sent here")

@@ -397,6 +397,8 @@ func TestAlgorithmConfusionTimesAndForms(t *testing.T) {
 		"for more than a day":                 times(map[string]any{"exp": now.Add(25 * time.Hour).Unix()}),
 		"for more than a day, issued earlier": times(map[string]any{"exp": now.Add(time.Hour).Unix(), "iat": now.Add(-24 * time.Hour).Unix()}),
 		"no issuer":                           times(map[string]any{"iss": nil}),
+		"an issuer with a NUL":                times(map[string]any{"iss": w.issuer.URL + "\x00"}),
+		"an issuer without an end":            times(map[string]any{"iss": "https://" + strings.Repeat("a", 600)}),
 	} {
 		_, err := w.exchange(token, "acme/app")
 		if problem.CodeOf(err) != problem.InvalidField {
@@ -846,7 +848,7 @@ func TestPresetsAndGivenKeys(t *testing.T) {
 	}
 	made := w.trust(federation.Draft{Name: "lab", Preset: "gitlab", Apps: []string{"app", "acme/app", "other"}, Fields: federation.Fields{Project: "acme/app", Ref: "main", Protected: true}})
 	got, err := json.Marshal(made.Conditions)
-	if want := `[{"claim":"project_path","type":"string","values":["acme/app"]},{"claim":"ref","type":"string","values":["main"]},{"claim":"ref_protected","type":"string","values":["true"]}]`; err != nil || string(got) != want || made.Issuer != "https://gitlab.com" || made.Reuse || len(made.Apps) != 2 {
+	if want := `[{"claim":"project_path","type":"string","values":["acme/app"]},{"claim":"ref_path","type":"string","values":["refs/heads/main"]},{"claim":"ref_protected","type":"string","values":["true"]}]`; err != nil || string(got) != want || made.Issuer != "https://gitlab.com" || made.Reuse || len(made.Apps) != 2 {
 		t.Errorf("the trust is %+v, %s", made, got)
 	}
 	if made := w.trust(federation.Draft{Name: "hub", Preset: "github", Apps: []string{"app"}, Fields: federation.Fields{Repository: "123456", Environment: "prod"}}); made.Conditions[0].Claim != "repository_id" || made.Conditions[1].Claim != "environment" {

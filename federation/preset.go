@@ -35,7 +35,8 @@ type Fields struct {
 	// Repository is owner/name or its number, of GitHub; Branch and Environment
 	// narrow it.
 	Repository, Branch, Environment string
-	// Project is group/name or its number, of GitLab; Ref is a branch or tag.
+	// Project is group/name or its number, of GitLab; Ref is a branch, or with
+	// refs/tags/ before it a tag.
 	Project, Ref string
 	// Protected admits only protected branches and tags.
 	Protected bool
@@ -89,7 +90,12 @@ func (p Preset) conditions(f Fields) ([]Condition, error) {
 			return nil, problem.Invalid("project", "write group/name or group/subgroup/name, as in acme/app, or the project's number")
 		}
 		add(claim, f.Project)
-		add("ref", f.Ref)
+		// ref alone would also fit a tag of the branch's name, which others may push.
+		if ref := strings.TrimSpace(f.Ref); strings.HasPrefix(ref, "refs/") {
+			add("ref_path", ref)
+		} else if ref != "" {
+			add("ref_path", "refs/heads/"+ref)
+		}
 		if f.Protected {
 			// GitLab writes it as a text.
 			add("ref_protected", "true")

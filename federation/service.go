@@ -51,7 +51,10 @@ func NewService(store Store, site *url.URL, guard Guard) *Service {
 	}
 	s := &Service{store: store, quiet: quiet, given: given, verifying: make(chan struct{}, runtime.GOMAXPROCS(0)), now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }}
 	if site != nil {
-		s.site = strings.TrimSuffix(site.String(), "/")
+		// As clients write it, who ask their platforms for tokens.
+		u := *site
+		u.Host = strings.ToLower(u.Host)
+		s.site = strings.TrimSuffix(u.String(), "/")
 	}
 	s.issuers = newIssuers(guard, s.verifyBy, func() time.Time { return s.now() })
 	return s

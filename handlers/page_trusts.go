@@ -46,8 +46,18 @@ func (s *server) showTrusts(w http.ResponseWriter, r *http.Request, session auth
 	}
 	slices.SortFunc(form.Apps, func(a, b views.AppChoice) int { return strings.Compare(a.Name, b.Name) })
 	model := views.Trusts{CanEdit: session.Actor.Can(team.CreateTrust), Form: form}
+	members, err := s.Accounts.Members(r.Context(), session.Actor)
+	if err != nil {
+		return err
+	}
+	makers := map[string]string{}
+	for _, m := range members {
+		makers[m.UserID] = m.Email
+	}
 	for _, t := range all {
-		model.Rows = append(model.Rows, s.trustRow(t))
+		row := s.trustRow(t)
+		row.By = makers[t.CreatedByID]
+		model.Rows = append(model.Rows, row)
 	}
 	s.render(w, r, status, views.TrustsPage(p, model))
 	return nil

@@ -200,6 +200,11 @@ func (w *world) populate() {
 		t.Fatal(err)
 	}
 	platform := issuer.Token(map[string]any{"iss": "https://issuer.example", "aud": origin, "sub": "repo:acme/app", "repository": "acme/app"})
+	exchanged, err := w.services.Trusts.Exchange(ctx, federation.Request{Token: redact.NewValue(platform), App: "acme/summarizer"}, account.Origin{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.actors["exchanged"] = credentials{bearer: exchanged.Credential.Reveal()}
 	hook, _, err := w.services.Webhooks.Create(ctx, owner, webhook.New{URL: "https://hooks.example.com/infsh"})
 	if err != nil {
 		t.Fatal(err)
@@ -428,7 +433,8 @@ func (w *world) restore() {
 	run("BEGIN IMMEDIATE")
 	run("DELETE FROM main.throttles")
 	run("DELETE FROM main.audit_entries")
-	run("DELETE FROM main.runner_credentials")
+	run("DELETE FROM main.runner_credentials WHERE id NOT IN (SELECT id FROM kept.runner_credentials)")
+	run("INSERT OR IGNORE INTO main.runner_credentials SELECT * FROM kept.runner_credentials")
 	run("DELETE FROM main.used_tokens")
 	run("DELETE FROM main.revoked_keys")
 	run("DELETE FROM main.idempotent_calls")

@@ -130,6 +130,8 @@ func (a Actor) AuthorizeApp(name string) error {
 	switch b := a.id.App; {
 	case b.IsZero(), b.Name == name && name != "":
 		return nil
+	case a.id.Kind == Runner:
+		return problem.New(problem.ScopeRequired, "Permission denied: this credential is for app %s and runs no other. Exchange another token for that one.", b.Name)
 	case b.Name == "":
 		return problem.New(problem.ScopeRequired, "Permission denied: this API key is bound to an app that was deleted. Make another key in Settings → API keys.")
 	default:

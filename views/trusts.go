@@ -23,6 +23,7 @@ type TrustRow struct {
 	LastUsed         Stamp
 	LastSubject      string
 	Created          Stamp
+	By               string // who made it; empty for one who is no member any more
 	// Snippet is what the pipeline or workload needs.
 	Snippet string
 }
