@@ -191,7 +191,7 @@ func checkURL(raw string, allowInsecure bool) (string, error) {
 	switch u.Scheme {
 	case "https":
 	case "http":
-		if !allowInsecure && !isLoopback(u.Hostname()) {
+		if !allowInsecure && !IsLoopback(u.Hostname()) {
 			return "", fmt.Errorf("%s://%s is not encrypted, so the API key and every secret would cross the network in the clear: "+
 				"use https, or set INFSH_ALLOW_HTTP=1 if you know that this network is safe", u.Scheme, u.Host)
 		}
@@ -201,7 +201,8 @@ func checkURL(raw string, allowInsecure bool) (string, error) {
 	return strings.TrimRight(u.Scheme+"://"+u.Host+u.EscapedPath(), "/"), nil
 }
 
-func isLoopback(host string) bool {
+// IsLoopback reports whether a host is this machine, to which plain http may go.
+func IsLoopback(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,11 +94,11 @@ func (p *program) connect() (*session, error) {
 	return p.session(saved.credential, &saved)
 }
 
+// teamAsked is the team that the command line or the environment names, or empty.
+func (p *program) teamAsked() string { return cmp.Or(p.team, p.env("INFSH_TEAM")) }
+
 func (p *program) session(credential redact.Value, saved *savedLogin) (*session, error) {
-	team := p.team
-	if team == "" {
-		team = p.env("INFSH_TEAM")
-	}
+	team := p.teamAsked()
 	if team == "" && saved != nil {
 		team = saved.team
 	}
@@ -128,7 +129,7 @@ func (p *program) keyFromEnvironment() (redact.Value, bool, error) {
 			return redact.Value{}, false, errors.New("INFSH_API_KEY and INFSH_API_KEY_FILE are both set: unset one of them")
 		}
 		var err error
-		if text, err = readKeyFile(path); err != nil {
+		if text, err = readKeyFile(path, maxKeyFile); err != nil {
 			return redact.Value{}, false, fmt.Errorf("INFSH_API_KEY_FILE: %w", err)
 		}
 		source = "INFSH_API_KEY_FILE"
@@ -142,8 +143,11 @@ func (p *program) keyFromEnvironment() (redact.Value, bool, error) {
 	return credential, true, nil
 }
 
-// readKeyFile reads a key and leaves out the line break at its end.
-func readKeyFile(path string) (string, error) {
+// maxKeyFile is what is read of a file with an API key, in bytes.
+const maxKeyFile = 4096
+
+// readKeyFile reads a key or token, and leaves out the line break at its end.
+func readKeyFile(path string, most int64) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		// The path is not repeated: it may be the key itself.
@@ -151,10 +155,10 @@ func readKeyFile(path string) (string, error) {
 		if errors.As(err, &failed) {
 			err = failed.Err
 		}
-		return "", fmt.Errorf("opening the file that it names: %w", err)
+		return "", fmt.Errorf("opening the file: %w", err)
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, 4096))
+	data, err := io.ReadAll(io.LimitReader(file, most))
 	if err != nil {
 		return "", err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -74,21 +73,11 @@ func (p *program) findPlatform() (*platform, error) {
 // tokenFile is read anew each time: who projects a token replaces it.
 func tokenFile(name, path string) *platform {
 	return &platform{name: name, token: func(context.Context) (redact.Value, []redact.Value, error) {
-		file, err := os.Open(path)
+		text, err := readKeyFile(path, maxIDToken)
 		if err != nil {
-			// The path is not repeated: it may be the token itself.
-			var failed *fs.PathError
-			if errors.As(err, &failed) {
-				err = failed.Err
-			}
-			return redact.Value{}, nil, fmt.Errorf("%s: opening the file: %w", name, err)
+			return redact.Value{}, nil, fmt.Errorf("%s: %w", name, err)
 		}
-		defer file.Close()
-		data, err := io.ReadAll(io.LimitReader(file, maxIDToken))
-		if err != nil {
-			return redact.Value{}, nil, fmt.Errorf("%s: reading the file: %w", name, err)
-		}
-		return redact.NewValue(strings.TrimSpace(string(data))), nil, nil
+		return redact.NewValue(strings.TrimSpace(text)), nil, nil
 	}}
 }
 
@@ -100,7 +89,7 @@ func (p *program) askGitHub(ctx context.Context) (redact.Value, []redact.Value, 
 		return redact.Value{}, nil, fmt.Errorf("GitHub Actions gave no token: %s", why)
 	}
 	address, err := url.Parse(p.env(githubURL))
-	if err != nil || address.User != nil || address.Scheme != "https" && (address.Scheme != "http" || !isLocal(address.Hostname())) {
+	if err != nil || address.User != nil || address.Scheme != "https" && (address.Scheme != "http" || !api.IsLoopback(address.Hostname())) {
 		return fails(githubURL + " is no https address")
 	}
 	audience, err := p.audience()
@@ -153,8 +142,6 @@ func (p *program) get(ctx context.Context, address string, bearer redact.Value) 
 	return resp.StatusCode, body
 }
 
-func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
-
 // audience is whom the token is asked for: the server's public URL, which is the
 // one that it is reached by unless something else is said.
 func (p *program) audience() (string, error) {
@@ -177,10 +164,7 @@ func (p *program) exchange(ctx context.Context, from *platform, request api.Reso
 		// On this machine's port, where a server is by default, may be anything in a pod.
 		return nil, &usageError{msg: "INFSH_URL is not set: the platform's token goes to no server that was not named"}
 	}
-	team := p.team
-	if team == "" {
-		team = p.env("INFSH_TEAM")
-	}
+	team := p.teamAsked()
 	if !strings.Contains(request.App, "/") && team == "" {
 		return nil, &usageError{msg: "which team's app? A token of the platform is exchanged for one app: write the namespace into its manifest, name the app with --app NAMESPACE/NAME, or the team with INFSH_TEAM"}
 	}

@@ -226,7 +226,7 @@ func (c *caller) impersonate(ctx context.Context, p *Provider, k *Kind, address 
 	return Material{access: redact.NewValue(answer.Token), tokenType: "Bearer", expires: now.Add(lasts).UTC().Truncate(time.Second)}, nil
 }
 
-// account names what a federation connects: by its fields, which hold no secret.
+// federated names what a federation connects: by its fields, which hold no secret.
 func (k *Kind) federated(fields map[string]redact.Value) string {
 	var parts []string
 	for _, f := range k.Fields {
